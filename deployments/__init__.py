@@ -1,0 +1,1 @@
+"""How Nightmill is deployed: the quickstart and, later, Prefect deployments and containers."""

@@ -1,0 +1,1 @@
+"""One module per stage: what a user can set, with its limits and defaults."""

@@ -1,0 +1,96 @@
+"""Arrow schemas of the tables that stages hand to each other.
+
+Every table is sorted and written by `tasks.tables`, so that equal rows are equal bytes. Imported only where rows are
+read or written: it brings pyarrow.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+LANGUAGES = ("en", "zh")
+"""Languages that the pipeline serves; texts in others are dropped by `clean` with a reason."""
+
+SPLITS = ("train", "valid", "test")
+
+_ORIGIN = [
+    pa.field("id", pa.string(), nullable=False),
+    pa.field("source", pa.string(), nullable=False),
+    pa.field("path", pa.string(), nullable=False),
+    pa.field("offset", pa.int64(), nullable=False),
+    pa.field("licence", pa.string(), nullable=False),
+    pa.field("origin", pa.string(), nullable=False),
+    pa.field("first_seen", pa.string(), nullable=False),
+]
+# id: 32 hex digits of the sha256 of the raw text (Unicode NFC, newlines as \n, outer whitespace stripped).
+# (source, path, offset): the locator. path is relative to the source's root, "/"-separated; offset is the record's
+# number in a file of records (0 for a file that is one document).
+# origin: where it came from, e.g. "numpy 2.4.6". first_seen: ISO date of the snapshot in which its file appeared.
+
+COLLECTED = pa.schema(
+    [
+        *_ORIGIN,
+        pa.field("format", pa.string(), nullable=False),  # text | markdown | rst | html
+        pa.field("text", pa.large_string(), nullable=False),  # as read, markup included
+    ]
+)
+"""Rows of `collect`'s output `documents`, sorted by (source, path, offset)."""
+
+QUARANTINED = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("line", pa.int64(), nullable=False),  # 1-based; 0 when the whole file is meant
+        pa.field("reason", pa.string(), nullable=False),  # e.g. invalid_utf8, broken_gzip, not_json, line_too_long
+        pa.field("detail", pa.string(), nullable=False),
+    ]
+)
+"""Rows of `collect`'s output `quarantine`: input that could not be read."""
+
+CLEANED = pa.schema(
+    [
+        *_ORIGIN,
+        pa.field("language", pa.string(), nullable=False),  # en | zh
+        pa.field("text", pa.large_string(), nullable=False),
+    ]
+)
+"""Rows of `clean`'s and `dedup`'s output `documents`, sorted by (source, path, offset)."""
+
+DROPPED = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("sample", pa.string(), nullable=False),  # the first characters of the text
+    ]
+)
+"""Rows of `clean`'s output `dropped`: documents left out, each with its reason."""
+
+DUPLICATES = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("kept", pa.string(), nullable=False),  # id of the document that stands for it
+        pa.field("cluster", pa.string(), nullable=False),  # id of the cluster's earliest document
+        pa.field("kind", pa.string(), nullable=False),  # exact | near
+        pa.field("jaccard", pa.float64(), nullable=False),  # to `kept` (1 for exact)
+    ]
+)
+"""Rows of `dedup`'s output `duplicates`."""
+
+SHARDED = pa.schema([*CLEANED, pa.field("cluster", pa.string(), nullable=False)])
+"""Rows of `shard`'s and `validate`'s outputs `train`, `valid` and `test`, shuffled inside a shard by a keyed hash."""
+
+EXAMPLES = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("language", pa.string(), nullable=False),
+        pa.field("input", pa.large_string(), nullable=False),
+        pa.field("target", pa.large_string(), nullable=False),  # a text (generation) or a label (classification)
+    ]
+)
+"""Rows of `examples.<name>`'s outputs `train`, `valid` and `test`, sorted by id."""

@@ -1,0 +1,92 @@
+"""The one way Nightmill writes and reads Parquet.
+
+pyarrow's bytes depend on how rows are batched, so rows are regrouped into row groups of a fixed count before they are
+written; zstd keeps text at about a third of its size at a speed that reading does not notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROWS_PER_GROUP = 4096
+"""Small enough that a reader holds a few MB of text at once, large enough to compress well."""
+
+ZSTD_LEVEL = 3
+
+
+class TableWriter:
+    """Streams tables of one schema into a Parquet file; the bytes depend on the rows and their order only.
+
+    Use as a context manager. `rows` counts what was written.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.rows = 0
+        self._schema = schema
+        self._pending: list[pa.Table] = []
+        self._pending_rows = 0
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd", compression_level=ZSTD_LEVEL)
+
+    def write(self, table: pa.Table) -> None:
+        """Appends rows. Raises `pa.ArrowInvalid` when they do not fit the schema."""
+        self._pending.append(table.select(self._schema.names).cast(self._schema))
+        self._pending_rows += table.num_rows
+        self.rows += table.num_rows
+        if self._pending_rows >= ROWS_PER_GROUP:
+            self._flush(whole_groups_only=True)
+
+    def write_rows(self, rows: list[dict[str, object]]) -> None:
+        """Appends rows given as dictionaries."""
+        self.write(pa.Table.from_pylist(rows, schema=self._schema))
+
+    def close(self) -> None:
+        """Writes what is pending and the footer."""
+        self._flush(whole_groups_only=False)
+        self._writer.close()
+
+    def _flush(self, *, whole_groups_only: bool) -> None:
+        if not self._pending:
+            return
+        table = pa.concat_tables(self._pending).combine_chunks()
+        keep = table.num_rows % ROWS_PER_GROUP if whole_groups_only else 0
+        end = table.num_rows - keep
+        for start in range(0, end, ROWS_PER_GROUP):
+            group = table.slice(start, min(ROWS_PER_GROUP, end - start)).combine_chunks()
+            self._writer.write_table(group, row_group_size=ROWS_PER_GROUP)
+        self._pending = [table.slice(end)] if keep else []
+        self._pending_rows = keep
+
+    def __enter__(self) -> TableWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def write_table(path: Path, table: pa.Table, schema: pa.Schema) -> int:
+    """Writes one table and returns its number of rows."""
+    with TableWriter(path, schema) as writer:
+        writer.write(table)
+    return writer.rows
+
+
+def read_table(paths: Iterable[Path], schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
+    """Reads whole files into memory, in the order given; no file gives an empty table."""
+    names = columns if columns is not None else schema.names
+    wanted = pa.schema([schema.field(name) for name in names])
+    tables = [pq.read_table(path, columns=names).cast(wanted) for path in paths]
+    return pa.concat_tables(tables) if tables else wanted.empty_table()
+
+
+def iterate_tables(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """Yields a file's row groups one by one, so that memory is bounded by one group."""
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns=columns)
