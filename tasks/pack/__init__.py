@@ -1,0 +1,1 @@
+"""Turns the documents of every split into token files."""

@@ -1,0 +1,1 @@
+"""Trains the tokenizer on a bounded sample of the training split."""
