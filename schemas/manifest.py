@@ -55,6 +55,8 @@ class Manifest(Record):
     stage_version: int
     code: str
     """Fingerprint of the stage's code."""
+    code_modules: dict[str, str] = Field(default_factory=dict)
+    """Digest of each module and data file in it."""
     look: str = ""
     """Digest of what the stage saw outside the store."""
     predecessor: str = ""

@@ -9,7 +9,7 @@ identity, so artifacts built before keep their keys.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -36,6 +36,11 @@ class Config(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True, allow_inf_nan=False
     )
+
+    def resolved(self, host_class: str) -> Self:
+        """Returns the settings with every `auto` replaced by what it means on a class of host, before keys are made."""
+        del host_class
+        return self
 
     def identity(self) -> dict[str, Any]:
         """Returns the JSON-able settings that decide what is built, execution settings left out."""

@@ -1,0 +1,141 @@
+"""The process in which one stage is built.
+
+It reads its `BuildSpec`, builds, stores the files and leaves `result.json`; the supervisor publishes. Events go to the
+supervisor as JSON lines through a pipe. Standard input is a lifeline: when its other end closes, the supervisor is dead
+and so is this build. SIGTERM asks the stage to save a checkpoint and stop.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import ExitCode, Interrupted, NightmillError, StageFailed, StageKilled, StoreError
+from tasks.engine.context import BuildContext
+from tasks.engine.spec import BuildResult, BuildSpec
+from tasks.engine.stage import Stage
+from tasks.store.local import store_errors
+from tasks.store.store import Store
+
+_RECORDED_LIBRARIES = {
+    "numpy": "numpy",
+    "pyarrow": "pyarrow",
+    "polars": "polars",
+    "numba": "numba",
+    "scipy": "scipy",
+    "sentencepiece": "sentencepiece",
+    "tokenizers": "tokenizers",
+    "torch": "torch",
+    "transformers": "transformers",
+    "evaluate": "evaluate",
+    "sacrebleu": "sacrebleu",
+    "rouge_score": "rouge-score",
+    "great_expectations": "great-expectations",
+    "resiliparse": "resiliparse",
+    "ftfy": "ftfy",
+    "lingua": "lingua-language-detector",
+}
+
+
+def main(stages: Mapping[str, Stage], arguments: list[str]) -> int:
+    """Builds what the spec file in `arguments[0]` asks for; events go to the descriptor in `arguments[1]`."""
+    spec = BuildSpec.model_validate_json(Path(arguments[0]).read_bytes())
+    events = os.fdopen(int(arguments[1]), "w", buffering=1, encoding="utf-8")
+    lock = threading.Lock()
+
+    def tell(event: dict[str, Any]) -> None:
+        with lock:
+            try:
+                events.write(json.dumps(event) + "\n")
+            except (BrokenPipeError, ValueError):
+                return
+
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_supervisor, daemon=True).start()
+    result = build(spec, stages[spec.stage], tell=tell, stop=stop)
+    target = Path(spec.folder) / "result.json"
+    temporary = target.with_suffix(".tmp")
+    with store_errors(target):
+        temporary.write_text(result.model_dump_json())
+        temporary.replace(target)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    code = ExitCode.DONE if result.error is None else NightmillError.from_json(result.error).exit_code
+    # Threads of libraries may linger, and interpreter shutdown takes a second with torch loaded.
+    os._exit(int(code))
+
+
+def build(spec: BuildSpec, stage: Stage, *, tell: Any, stop: threading.Event) -> BuildResult:
+    """Runs a stage's `build` and returns what it left, or its error."""
+    try:
+        store = Store.open(Path(spec.store))
+        context = BuildContext(spec, stage, store, tell=tell, stopping=stop.is_set)
+        with store_errors(Path(spec.folder)):
+            stage.build(context)
+        if stop.is_set() and not any(context.result.outputs.values()):
+            raise Interrupted("stopped")
+        context.result.libraries = _libraries()
+        return context.result
+    except NightmillError as error:
+        return _failed(error)
+    except MemoryError as error:
+        return _failed(
+            StageKilled(
+                f"ran out of memory: {error or 'an allocation failed'}",
+                where=spec.node,
+                hint="give the machine more memory, or lower the stage's part or batch size",
+            )
+        )
+    except OSError as error:
+        traceback.print_exc()
+        return _failed(
+            StoreError(
+                f"{error.strerror or error}",
+                where=str(error.filename or spec.folder),
+                hint="check the disk and its permissions, then run again: finished work is kept",
+            )
+        )
+    except Exception as error:
+        traceback.print_exc()
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return _failed(
+            StageFailed(
+                f"{type(error).__name__}: {error}",
+                where=f"{spec.node} ({Path(place.filename).name}:{place.lineno})",
+                hint="the whole traceback is in the stage's log",
+            )
+        )
+    finally:
+        shutil.rmtree(Path(spec.folder) / "scratch", ignore_errors=True)
+
+
+def _failed(error: NightmillError) -> BuildResult:
+    return BuildResult(outputs={}, error=error.to_json())
+
+
+def _die_with_supervisor() -> None:
+    """Waits for the end of standard input, which only the supervisor's death or wish brings."""
+    while os.read(0, 4096):
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+def _libraries() -> dict[str, str]:
+    loaded = {name: "" for name in _RECORDED_LIBRARIES if name in sys.modules}
+    for module in loaded:
+        try:
+            loaded[module] = metadata.version(_RECORDED_LIBRARIES[module])
+        except metadata.PackageNotFoundError:
+            loaded[module] = "unknown"
+    return dict(sorted(loaded.items())) | {"python": sys.version.split()[0]}

@@ -1,0 +1,163 @@
+"""The `Context` that a stage's `build` is given in its own process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import StageFailed
+from schemas.manifest import FileRecord
+from tasks.engine.parts import map_parts
+from tasks.engine.spec import BuildResult, BuildSpec, InputSpec
+from tasks.engine.stage import Part, PartFunction, PartResult, Stage, StoredFile
+from tasks.store.store import Store
+
+PROGRESS_EVERY_S = 0.1
+
+Tell = Callable[[dict[str, Any]], None]
+"""Takes an event to the supervisor: {"progress": …}, {"warning": …} or {"resumed": …}."""
+
+
+@dataclass(frozen=True)
+class StoredInputFile:
+    """A stored file that checks its bytes when its path is first asked for. Small, and can be sent to a pool."""
+
+    stored: StoredFile
+    store_root: str
+
+    @property
+    def path(self) -> Path:
+        return _opened(self.store_root).verified_path(_record(self.stored))
+
+
+class StoredInput:
+    """A named output of an earlier stage."""
+
+    def __init__(self, spec: InputSpec, store: Store) -> None:
+        self._folder = Path(spec.folder)
+        self._files = [
+            StoredInputFile(StoredFile(file.name, file.digest, file.size, file.rows), str(store.root))
+            for file in spec.files
+        ]
+
+    @property
+    def files(self) -> Sequence[StoredInputFile]:
+        return self._files
+
+    def folder(self) -> Path:
+        for file in self._files:
+            assert file.path.is_file()
+        return self._folder
+
+
+class BuildContext:
+    """Implements `tasks.engine.stage.Context` over a store; `result` is what the build has left so far."""
+
+    def __init__(
+        self, spec: BuildSpec, stage: Stage, store: Store, *, tell: Tell, stopping: Callable[[], bool]
+    ) -> None:
+        self.config: Any = stage.config.model_validate(spec.settings)
+        self.inputs: Mapping[str, StoredInput] = {
+            name: StoredInput(found, store) for name, found in spec.inputs.items()
+        }
+        self.predecessor: Mapping[str, StoredInput] | None = (
+            None
+            if spec.predecessor is None
+            else {name: StoredInput(found, store) for name, found in spec.predecessor.items()}
+        )
+        self.look = spec.look
+        self.date = spec.date
+        self.threads = spec.threads
+        self.folder = Path(spec.folder) / "scratch"
+        self.checkpoints = Path(spec.folder) / "checkpoints"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self.result = BuildResult(outputs={name: [] for name in stage.outputs})
+        self._spec = spec
+        self._store = store
+        self._tell = tell
+        self._stopping = stopping
+        self._told_at = 0.0
+        self._calls = 0
+
+    def map_parts(self, function: PartFunction, parts: Sequence[Part]) -> list[PartResult]:
+        self._calls += 1
+        results = map_parts(
+            function,
+            parts,
+            store=self._store,
+            code=self._spec.code,
+            folder=self.folder / f"map-{self._calls}",
+            workers=self._spec.workers,
+            stopping=self._stopping,
+            done=lambda done, total: self.progress(done, total, "parts"),
+        )
+        counts = self.result.metrics.setdefault("parts", {"total": 0, "reused": 0})
+        counts["total"] += len(results)
+        counts["reused"] += sum(result.reused for result in results)
+        return results
+
+    def add(self, output: str, name: str, file: Path | StoredFile, *, rows: int | None = None) -> None:
+        if output not in self.result.outputs:
+            raise ValueError(f"{self._spec.stage} has no output named {output!r}")
+        if any(known.name == name for known in self.result.outputs[output]):
+            raise ValueError(f"{self._spec.stage}.{output} has a file {name!r} already")
+        self.result.outputs[output].append(self._taken(name, file, rows))
+
+    def add_folder(self, output: str, folder: Path) -> None:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            self.add(output, path.relative_to(folder).as_posix(), path)
+
+    def add_diagnostic(self, name: str, file: Path | StoredFile) -> None:
+        self.result.diagnostics.append(self._taken(name, file, None))
+
+    def report(self, **figures: Any) -> None:
+        self.result.metrics.update(figures)
+
+    def warn(self, message: str) -> None:
+        self.result.warnings.append(message)
+        self._tell({"warning": message})
+
+    def progress(self, done: float, total: float, unit: str, **figures: float) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= PROGRESS_EVERY_S or done >= total:
+            self._told_at = now
+            self._tell({"progress": {"done": done, "total": total, "unit": unit, "figures": figures}})
+
+    def resumed(self, what: str) -> None:
+        self.result.resumed = what
+        self._tell({"resumed": what})
+
+    def stopping(self) -> bool:
+        return self._stopping()
+
+    def _taken(self, name: str, file: Path | StoredFile, rows: int | None) -> FileRecord:
+        if name.startswith("/") or ".." in Path(name).parts:
+            raise ValueError(f"{name!r} is no name inside an output")
+        if isinstance(file, Path):
+            if not file.is_file():
+                raise StageFailed(f"the stage did not write {name}", where=self._spec.node)
+            if rows is None and file.suffix == ".parquet":
+                import pyarrow.parquet as pq
+
+                rows = int(pq.read_metadata(file).num_rows)
+            digest, size = self._store.objects.take(file)
+            return FileRecord(name=name, digest=digest, size=size, rows=rows)
+        return FileRecord(name=name, digest=file.digest, size=file.size, rows=file.rows if rows is None else rows)
+
+
+_stores: dict[str, Store] = {}
+
+
+def _opened(root: str) -> Store:
+    """One open store per process and root: part functions in a pool open their own."""
+    if root not in _stores:
+        _stores[root] = Store.open(Path(root))
+    return _stores[root]
+
+
+def _record(file: StoredFile) -> FileRecord:
+    return FileRecord(name=file.name, digest=file.digest, size=file.size, rows=file.rows)

@@ -1,0 +1,158 @@
+"""Work over parts: each finished part is stored under its own key at once.
+
+So resuming after a kill and refreshing with a few new documents are the same thing: what is there is reused, the rest
+is computed. A part's key covers the stage's code, the function's name, the part's files by digest and its parameters;
+where parts run, and how many at a time, is not part of it.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import Interrupted
+from schemas.manifest import FileRecord
+from tasks.engine.stage import Part, PartFunction, PartResult, StoredFile
+from tasks.store.canonical import canonical_json, digest_key
+from tasks.store.store import Store
+
+PART_FORMAT = 1
+
+
+def part_key(function: PartFunction, part: Part, code: str) -> str:
+    """Returns the digest of everything that decides a part's result."""
+    return digest_key(
+        {
+            "format": PART_FORMAT,
+            "function": f"{function.__module__}.{function.__qualname__}",
+            "code": code,
+            "files": [[file.stored.name, file.stored.digest] for file in part.files],
+            "parameters": dict(part.parameters),
+        }
+    )
+
+
+def map_parts(
+    function: PartFunction,
+    parts: Sequence[Part],
+    *,
+    store: Store,
+    code: str,
+    folder: Path,
+    workers: int,
+    stopping: Callable[[], bool],
+    done: Callable[[int, int], None],
+) -> list[PartResult]:
+    """Runs a function over parts and returns their results in order; see `Context.map_parts`.
+
+    Args:
+        function: Module-level function.
+        parts: What to run it over; names must be unique.
+        store: Where finished parts are kept.
+        code: Fingerprint of the stage's code.
+        folder: Empty folder to work in.
+        workers: Processes at a time; 1 works in this one.
+        stopping: True once the run is to stop.
+        done: Told how many parts are finished, of how many.
+
+    Raises:
+        Interrupted: The run is to stop; what is finished is kept.
+        ValueError: Two parts have the same name.
+    """
+    if len({part.name for part in parts}) != len(parts):
+        raise ValueError(f"{function.__qualname__}: part names must be unique")
+    results: dict[str, PartResult] = {}
+    waiting: list[tuple[Part, str]] = []
+    for part in parts:
+        key = part_key(function, part, code)
+        found = _stored(store, part.name, key)
+        if found is not None:
+            results[part.name] = found
+        else:
+            waiting.append((part, key))
+    done(len(results), len(parts))
+
+    def keep(part: Part, key: str, place: Path, figures: Mapping[str, Any]) -> None:
+        results[part.name] = _keep(store, part.name, key, place, figures)
+        shutil.rmtree(place, ignore_errors=True)
+        done(len(results), len(parts))
+
+    if workers <= 1 or len(waiting) <= 1:
+        for number, (part, key) in enumerate(waiting):
+            if stopping():
+                raise Interrupted("stopped between two parts")
+            place = _fresh(folder / f"part-{number}")
+            keep(part, key, place, function(part, place))
+    else:
+        # Spawned, not forked: a fork of a process with threads (Arrow, Polars) can lock up.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, len(waiting)), mp_context=context) as pool:
+            running: dict[Future[Mapping[str, Any]], tuple[Part, str, Path]] = {}
+            try:
+                for number, (part, key) in enumerate(waiting):
+                    place = _fresh(folder / f"part-{number}")
+                    running[pool.submit(function, part, place)] = (part, key, place)
+                while running:
+                    finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        part, key, place = running.pop(future)
+                        keep(part, key, place, future.result())
+                    if stopping():
+                        raise Interrupted("stopped between two parts")
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+    return [results[part.name] for part in parts]
+
+
+def _fresh(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _stored(store: Store, name: str, key: str) -> PartResult | None:
+    record = store.records.get(f"parts/{key[:2]}/{key}")
+    if record is None:
+        return None
+    try:
+        data = json.loads(record.data)
+        files = [FileRecord.model_validate(file) for file in data["files"]]
+        whole = data["format"] == PART_FORMAT and all(store.objects.size(file.digest) == file.size for file in files)
+    except (ValueError, KeyError, TypeError):
+        return None
+    return _result(name, files, data["figures"], reused=True) if whole else None
+
+
+def _keep(store: Store, name: str, key: str, folder: Path, figures: Mapping[str, Any]) -> PartResult:
+    files = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        rows = _parquet_rows(path)
+        digest, size = store.objects.take(path)
+        files.append(FileRecord(name=path.relative_to(folder).as_posix(), digest=digest, size=size, rows=rows))
+    record = canonical_json(
+        {"format": PART_FORMAT, "files": [file.model_dump() for file in files], "figures": dict(figures)}
+    )
+    place = f"parts/{key[:2]}/{key}"
+    if not store.records.put_if_absent(place, record):
+        found = store.records.get(place)
+        if found is not None and found.data != record:
+            store.records.put_if_match(place, record, found.etag)
+    return _result(name, files, figures, reused=False)
+
+
+def _result(name: str, files: list[FileRecord], figures: Mapping[str, Any], *, reused: bool) -> PartResult:
+    stored = {file.name: StoredFile(file.name, file.digest, file.size, file.rows) for file in files}
+    return PartResult(name, stored, figures, reused)
+
+
+def _parquet_rows(path: Path) -> int | None:
+    if path.suffix != ".parquet":
+        return None
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(path).num_rows)

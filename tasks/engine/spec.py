@@ -1,0 +1,48 @@
+"""What a supervisor tells a builder's process, and what it hears back. Plain JSON files and lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from schemas.manifest import FileRecord
+
+
+class InputSpec(BaseModel):
+    """A named output to read: its files and the folder that shows them."""
+
+    files: list[FileRecord]
+    folder: str
+
+
+class BuildSpec(BaseModel):
+    """Everything a builder needs."""
+
+    node: str
+    stage: str
+    settings: dict[str, Any]
+    """The whole configuration of the stage, execution settings included."""
+    inputs: dict[str, InputSpec]
+    predecessor: dict[str, InputSpec] | None = None
+    look: Any = None
+    date: str
+    code: str
+    store: str
+    folder: str
+    """The builder's own folder: `scratch/`, `checkpoints/` and `result.json` lie in it."""
+    threads: int
+    workers: int
+
+
+class BuildResult(BaseModel):
+    """What a builder leaves in `result.json` when it is done."""
+
+    outputs: dict[str, list[FileRecord]]
+    diagnostics: list[FileRecord] = []
+    metrics: dict[str, Any] = {}
+    warnings: list[str] = []
+    resumed: str = ""
+    libraries: dict[str, str] = {}
+    error: dict[str, Any] | None = None
+    """`NightmillError.to_json()` when the build failed."""

@@ -1,0 +1,1 @@
+"""Artifacts: objects by digest, manifests, keys, references, leases and run records. Knows nothing of Prefect."""

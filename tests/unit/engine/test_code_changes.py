@@ -1,0 +1,103 @@
+"""Which edits of code invalidate what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from toy import Toy, outcomes
+
+from tasks.engine.fingerprint import fingerprint
+from tasks.store.cache import LocalCache
+
+
+def test_a_comment_or_docstring_invalidates_nothing(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    toy.run()
+    for name in toy.values:
+        toy.set_code(name, 0, "another comment")
+    assert set(outcomes(toy.run()).values()) == {"cached"}
+
+
+def test_other_code_with_equal_bytes_stops_at_once(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    toy.run()
+    toy.set_code("a", 1)
+    assert outcomes(toy.run()) == {"source": "cached", "a": "built", "costly": "cached", "b": "cached", "c": "cached"}
+
+
+def test_other_code_of_an_expensive_stage_holds_until_accepted(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    toy.run()
+    toy.set_code("costly", 1)
+    run = toy.run()
+    assert outcomes(run) == {"source": "cached", "a": "cached", "costly": "held", "b": "blocked", "c": "cached"}
+    assert run.record.outcome == "held"
+    decision = next(decision for decision in toy.planner().plan() if decision.node == "costly")
+    assert decision.identity is not None and decision.manifest is not None
+    toy.store.point(decision.identity.key, decision.manifest, accepted_by="somebody")
+    assert set(outcomes(toy.run()).values()) == {"cached"}
+
+
+def test_force_builds_a_held_stage(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    toy.run()
+    toy.set_code("costly", 1)
+    assert outcomes(toy.run(forced={"costly"}))["costly"] == "built"
+    assert set(outcomes(toy.run()).values()) == {"cached"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "tasks" / "clean" / "words").mkdir(parents=True)
+    (tmp_path / "tasks" / "engine").mkdir()
+    (tmp_path / "tasks" / "clean" / "__init__.py").write_text('"""Clean."""\n')
+    (tmp_path / "tasks" / "clean" / "stage.py").write_text(
+        "def build(context):\n    from tasks.clean import rules\n    import tasks.engine.stage\n    rules.go()\n"
+    )
+    (tmp_path / "tasks" / "clean" / "rules.py").write_text('def go():\n    """Goes."""\n    return 1\n')
+    (tmp_path / "tasks" / "clean" / "words" / "en.txt").write_text("the\n")
+    (tmp_path / "tasks" / "engine" / "stage.py").write_text("A = 1\n")
+    return tmp_path
+
+
+def digest(project: Path) -> str:
+    return fingerprint("tasks.clean.stage", project, LocalCache(None)).digest
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("rules.py", 'def go():\n    """Goes elsewhere."""\n    # why\n    return 1\n'),
+        ("rules.py", "def go(\n):\n    return (\n        1\n    )\n"),
+        ("../engine/stage.py", "A = 2\n"),
+    ],
+)
+def test_these_edits_keep_the_fingerprint(project: Path, file: str, text: str) -> None:
+    before = digest(project)
+    (project / "tasks" / "clean" / file).write_text(text)
+    assert digest(project) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("rules.py", "def go():\n    return 2\n"),
+        ("words/en.txt", "the\nof\n"),
+        ("stage.py", "def build(context):\n    from tasks.clean.rules import go\n    go()\n"),
+    ],
+)
+def test_these_edits_change_the_fingerprint(project: Path, file: str, text: str) -> None:
+    before = digest(project)
+    (project / "tasks" / "clean" / file).write_text(text)
+    assert digest(project) != before
+
+
+def test_a_module_imported_by_an_imported_module_counts(project: Path) -> None:
+    rules = project / "tasks" / "clean" / "rules.py"
+    rules.write_text("from .deep import depth\ndef go():\n    return depth\n")
+    deep = project / "tasks" / "clean" / "deep.py"
+    deep.write_text("depth = 1\n")
+    before = digest(project)
+    deep.write_text("depth = 2\n")
+    assert digest(project) != before
