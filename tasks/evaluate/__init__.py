@@ -1,0 +1,1 @@
+"""Scores a model on its test split, beside trivial baselines and with intervals."""
