@@ -6,4 +6,4 @@ from schemas.config.base import Config
 
 
 class PackConfig(Config):
-    """How documents become tokens. There is nothing to choose: the tokenizer decides the ids and the format is fixed."""
+    """How documents become tokens. There is nothing to choose: the tokenizer decides the ids, the format is fixed."""

@@ -31,7 +31,7 @@ class TokenizerConfig(Config):
     """How the tokenizer is trained: SentencePiece BPE with byte fallback, the reserved pieces first."""
 
     vocab_size: int = Field(default=8192, gt=FEWEST_PIECES, le=1 << 20)
-    """Pieces, reserved ones and the 256 bytes included. Up to 65,536, a token takes two bytes on disk, above it four."""
+    """Pieces, reserved ones and the 256 bytes included. Up to 65,536 a token takes two bytes on disk, above it four."""
 
     character_coverage: float = Field(default=0.9995, ge=0.9, le=1)
     """Share of the characters of the training text that get a piece of their own; the rarest are spelled in bytes."""

@@ -7,12 +7,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from schemas.errors import StageFailed
+from schemas.tables import SPLITS
 from tasks.engine.stage import Context, InputFile, Part
 from tasks.pack.encode import INDEX_FILE, TOKENS_FILE, encode_shard
 from tasks.tokens.encoding import MODEL_FILE
 from tasks.tokens.files import FORMAT
-
-SPLITS = ("train", "valid", "test")
 
 
 def build_pack(context: Context) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from schemas.tokens import RESERVED
 from tasks.engine.stage import JSON, Part
@@ -73,6 +74,5 @@ def _batches(shard: Path) -> Iterator[list[tuple[str, str, int]]]:
 
 
 def _rows(table: Any) -> Iterator[tuple[str, str, int]]:
-    for language, text in zip(table["language"], table["text"], strict=True):
-        content = text.as_buffer()
-        yield language.as_py(), text.as_py(), content.size
+    sizes = pc.binary_length(table["text"])
+    yield from zip(table["language"].to_pylist(), table["text"].to_pylist(), sizes.to_pylist(), strict=True)

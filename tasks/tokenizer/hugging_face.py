@@ -53,7 +53,6 @@ def write_folder(folder: Path, model: bytes, processor: Processor, model_max_len
     extra = [piece for piece in RESERVED_PIECES if piece not in names.values()]
     _write(folder / "tokenizer.json", tokenizer_json(processor))
     _write(folder / "tokenizer_config.json", {**settings, "additional_special_tokens": extra})
-    _write(folder / "special_tokens_map.json", {**names, "additional_special_tokens": extra})
 
 
 def tokenizer_json(processor: Processor) -> dict[str, Any]:

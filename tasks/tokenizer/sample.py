@@ -1,7 +1,7 @@
 """Which text the tokenizer learns from: a bounded sample, the same for the same documents in whatever order they come.
 
-A BPE vocabulary of some ten thousand pieces does not change much beyond a few tens of MB, while training time and memory
-grow with the text. Each document's place in the sample is a keyed hash of its id, so adding a document moves no other.
+A BPE vocabulary of some ten thousand pieces changes little beyond a few tens of MB, while training time and memory grow
+with the text. Each document's place in the sample is a keyed hash of its id, so adding a document moves no other.
 
 English outweighs Chinese in most collections. On the quickstart's texts (14 MB of English, 0.5 MB of Chinese, 8,192
 pieces) repeating the Chinese four times saved 10 % of its tokens and three quarters of its byte fallback, and cost

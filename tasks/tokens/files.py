@@ -76,6 +76,7 @@ class TokenWriter:
         self.tokens = 0
         self._dtype = token_dtype(vocabulary)
         self._index = index
+        self._vocabulary = vocabulary
         self._file = tokens.open("wb")
         self._ends = array("q")
         self._text_bytes = array("q")
@@ -94,8 +95,10 @@ class TokenWriter:
             language: One of `LANGUAGES`.
             text_bytes: Bytes of the text in UTF-8.
         """
-        document = np.empty(len(ids) + 2, dtype=self._dtype)
-        document[0], document[1:-1], document[-1] = BOS, ids, EOS
+        text = np.asarray(ids, dtype=np.int64)
+        assert not len(text) or 0 <= text.min() <= text.max() < self._vocabulary, "an id outside the vocabulary"
+        document = np.empty(len(text) + 2, dtype=self._dtype)
+        document[0], document[1:-1], document[-1] = BOS, text, EOS
         self._file.write(document.tobytes())
         self.tokens += len(document)
         self._ends.append(self.tokens)
