@@ -25,7 +25,7 @@ class EvaluateConfig(Config):
     """
 
     batch_size: int = Field(default=16, ge=1)
-    """Documents or examples that go through the model together; padding differs with it, so results do in the last digits."""
+    """Documents or examples that go through the model together; results differ with it in the last digits."""
 
     max_new_tokens: int = Field(default=48, ge=1)
     """Longest generation, in tokens."""
@@ -43,4 +43,4 @@ class EvaluateConfig(Config):
     """Generations or predictions per language that are kept to be read in the report."""
 
     sample_tokens: int = Field(default=48, ge=1)
-    """Length of a continuation that a pretrained model writes for the report, and of the prompt before it, in tokens."""
+    """Length in tokens of the continuations that a pretrained model writes for the report, and of their prompts."""

@@ -46,7 +46,7 @@ class ScoredDocuments:
 def unigram_models(
     documents: Iterable[NDArray[np.int64]], languages: Sequence[str], vocabulary: int
 ) -> tuple[UnigramModel, dict[str, UnigramModel]]:
-    """Returns a unigram model of all training documents and one per language; `<s>`, never predicted, is not counted."""
+    """Returns a unigram model of all training documents and one per language; `<s>`, never predicted, not counted."""
     counts: dict[str, NDArray[np.int64]] = {}
     for tokens, language in zip(documents, languages, strict=True):
         if language not in counts:
@@ -79,7 +79,7 @@ def language_model_scores(scored: ScoredDocuments, config: EvaluateConfig) -> li
 def _group_scores(language: str, table: NDArray[np.float64], config: EvaluateConfig) -> list[Score]:
     def values(weights: NDArray[np.int64]) -> list[float]:
         nats, _, tokens, text_bytes = (float(total) for total in weights @ table)
-        return [_bits_per_byte(nats, text_bytes), math.exp(nats / tokens)]
+        return [_bits_per_byte(nats, text_bytes), _perplexity(nats, tokens)]
 
     n = len(table)
     once = np.ones(n, dtype=np.int64)
@@ -110,7 +110,7 @@ def _group_scores(language: str, table: NDArray[np.float64], config: EvaluateCon
             high=intervals[1][1],
             n=n,
             better="lower",
-            baselines=[Baseline(name="unigram", value=math.exp(unigram_nats / tokens))],
+            baselines=[Baseline(name="unigram", value=_perplexity(unigram_nats, tokens))],
             signature="per token",
         ),
     ]
@@ -118,3 +118,10 @@ def _group_scores(language: str, table: NDArray[np.float64], config: EvaluateCon
 
 def _bits_per_byte(nats: float, text_bytes: float) -> float:
     return nats / math.log(2) / text_bytes
+
+
+def _perplexity(nats: float, tokens: float) -> float:
+    try:
+        return math.exp(nats / tokens)
+    except OverflowError:
+        return math.inf

@@ -1,9 +1,9 @@
 """What a causal language model pays for documents, in nats.
 
-Every document is scored by itself, from its `<s>`, every token after it exactly once, `</s>` included. A document longer
-than the context is read through a window that moves on by half a context, so that a token is predicted from at least
-half a context of text; that costs up to twice the arithmetic on long documents and none on the others. Cutting documents
-into disjoint pieces instead would charge the model for pieces that begin without any context.
+Every document is scored by itself, from its `<s>`, every token after it exactly once, `</s>` included. A document
+longer than the context is read through a window that moves on by half a context, so that a token is predicted from at
+least half a context of text; that costs up to twice the arithmetic on long documents and none on the others. Cutting
+documents into disjoint pieces instead would charge the model for pieces that begin without any context.
 """
 
 from __future__ import annotations

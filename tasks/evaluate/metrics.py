@@ -16,7 +16,8 @@ import numpy as np
 from datasets import Features, Value
 from numpy.typing import NDArray
 from rouge_score.rouge_scorer import RougeScorer
-from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
 
 from tasks.evaluate.segmentation import UnitTokenizer
 
@@ -92,8 +93,7 @@ class Rouge(evaluate.Metric):  # type: ignore[misc]
     def _compute(self, predictions: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
         scorer = RougeScorer(list(ROUGE_TYPES), tokenizer=UnitTokenizer())
         rows = [
-            [scores[kind].fmeasure for kind in ROUGE_TYPES]
-            for scores in map(scorer.score, references, predictions)
+            [scores[kind].fmeasure for kind in ROUGE_TYPES] for scores in map(scorer.score, references, predictions)
         ]
         statistics = np.array(rows, dtype=np.float64).reshape(-1, len(ROUGE_TYPES))
         means = statistics.mean(axis=0)

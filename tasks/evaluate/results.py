@@ -31,7 +31,9 @@ def write_scores(path: Path, scores: Sequence[Score]) -> None:
                 hint="look at the loss curve in the report; a lower learning rate trains more steadily",
             )
     rows = [_rounded(score.model_dump()) for score in scores]
-    path.write_text(json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    path.write_text(
+        json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False), encoding="utf-8"
+    )
 
 
 def write_samples(path: Path, samples: Sequence[Sample]) -> None:
