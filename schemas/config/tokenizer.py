@@ -33,8 +33,12 @@ class TokenizerConfig(Config):
     vocab_size: int = Field(default=8192, gt=FEWEST_PIECES, le=1 << 20)
     """Pieces, reserved ones and the 256 bytes included. Up to 65,536 a token takes two bytes on disk, above it four."""
 
-    character_coverage: float = Field(default=0.9995, ge=0.9, le=1)
-    """Share of the characters of the training text that get a piece of their own; the rarest are spelled in bytes."""
+    character_coverage: float = Field(default=0.9998, ge=0.9, le=1)
+    """Share of the characters of the training text that get a piece of their own; the rarest are spelled in bytes.
+
+    Measured on held-out texts of the quickstart with 8,192 pieces: against 0.9995, 0.9998 takes 376 more characters,
+    saves Chinese 0.8 % of its tokens and nearly half of its byte fallback (5.2 to 3.0 %), and costs English 0.6 %.
+    """
 
     sample_bytes: int = Field(default=32 << 20, ge=1 << 16)
     """Most text to train on, in bytes of UTF-8, chosen by a keyed hash of the documents' ids; bounds the memory too."""

@@ -81,7 +81,7 @@ def _explained(message: str, vocab_size: int) -> StageFailed:
         return StageFailed(
             f"{vocab_size} pieces do not hold the {FEWEST_PIECES} fixed ones and the text's characters",
             where=where,
-            hint=f"set it to at least {least[2]}, or lower tokenizer.character_coverage so that rare characters become bytes",
+            hint=f"set it to at least {least[2]}, or lower tokenizer.character_coverage: bytes spell the rest",
         )
     return StageFailed(
         f"SentencePiece cannot train: {message}", where="tokenizer", hint="is there any text in `train`?"
