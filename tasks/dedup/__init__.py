@@ -1,0 +1,1 @@
+"""`dedup`: of documents that say the same, the earliest stays."""

@@ -1,0 +1,186 @@
+"""From candidates to clusters: true Jaccard similarity decides, and the earliest document of a cluster stands for it.
+
+Buckets alone are right about similarity 0.8 in 73 of 100 English and 60 of 100 Chinese pairs, so every candidate's
+shingles are made again from its text and compared as sets. They lie in a scratch file that is mapped into memory, 8
+bytes a shingle: what is resident is a batch of text, 16 bytes a candidate, and as much of the file as the system likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from schemas.errors import Interrupted
+from tasks.dedup import kernels
+from tasks.dedup.buckets import Candidates, find_candidates
+from tasks.dedup.index import Corpus
+from tasks.dedup.kernels import F64, I64, U64
+from tasks.dedup.signatures import Shingling, shingle_batches
+from tasks.tables.parquet import iterate_tables
+
+COMPARISONS_PER_BUCKET = 4_000_000
+"""All pairs of 2,800 documents, seconds of work; larger buckets of one cluster need no more than their size."""
+
+BUCKETS_AT_A_TIME = 10_000
+"""Between two looks at whether the run is to stop."""
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Which document stands for which.
+
+    Attributes:
+        kept: int64[documents], the document that stands for each; its own number for those that stay.
+        exact: bool[documents], whether a document that goes has the text of the one that stands for it.
+        jaccard: float64[documents], similarity to the one that stands for it.
+        candidates: Documents that shared a bucket with another.
+        compared: Comparisons made.
+        verified: Comparisons that reached the threshold.
+        capped: Buckets too large to be compared in full.
+    """
+
+    kept: I64
+    exact: npt.NDArray[np.bool_]
+    jaccard: F64
+    candidates: int
+    compared: int
+    verified: int
+    capped: int
+
+    @property
+    def gone(self) -> I64:
+        """The documents that others stand for, ascending."""
+        return np.flatnonzero(self.kept != np.arange(len(self.kept)))
+
+    @property
+    def count(self) -> int:
+        """Clusters of two documents or more."""
+        return len(np.unique(self.kept[self.gone]))
+
+
+def find_clusters(
+    corpus: Corpus,
+    shingling: Shingling,
+    *,
+    bands: int,
+    threshold: float,
+    scratch: Path,
+    stopping: Callable[[], bool],
+    progress: Callable[[int, int], None],
+) -> Clusters:
+    """Groups documents of equal text, then joins groups whose earliest documents are similar, transitively.
+
+    Args:
+        corpus: All documents.
+        shingling: How texts were shingled for the signatures.
+        bands: How many bands the signatures are cut into.
+        threshold: Least Jaccard similarity of near-duplicates.
+        scratch: An existing folder for the candidates' shingles.
+        stopping: True once the run is to stop.
+        progress: Told how many bands are compared, of how many.
+
+    Raises:
+        Interrupted: The run is to stop.
+    """
+    first = _first_of_equals(corpus)
+    ordered = corpus.order
+    eligible = ordered[(first[ordered] == ordered) & corpus.keys["comparable"][ordered]]
+    candidates = find_candidates(corpus, eligible, bands)
+    shingles, spans = _shingles(corpus, candidates.documents, shingling, scratch / "shingles.u64", stopping)
+    languages = corpus.keys["language"][candidates.documents]
+    parents = np.arange(len(candidates.documents), dtype=np.int64)
+    counts = np.zeros(3, dtype=np.int64)
+    for number, buckets in enumerate(candidates.bands):
+        for begin in range(0, len(buckets.bounds) - 1, BUCKETS_AT_A_TIME):
+            if stopping():
+                raise Interrupted("stopped while comparing candidates")
+            bounds = buckets.bounds[begin : begin + BUCKETS_AT_A_TIME + 1]
+            counts += kernels.join_buckets(
+                buckets.members, bounds, shingles, spans, languages, threshold, COMPARISONS_PER_BUCKET, parents
+            )
+        progress(number + 1, len(candidates.bands))
+    roots = _roots(parents)
+    kept, jaccard = _survivors(corpus, first, candidates, roots, shingles, spans)
+    compared, verified, capped = (int(count) for count in counts)
+    return Clusters(kept, first == kept, jaccard, len(candidates.documents), compared, verified, capped)
+
+
+def _first_of_equals(corpus: Corpus) -> I64:
+    """Returns for each document the earliest of the same text."""
+    exact = corpus.keys["exact"][corpus.order]
+    by_text = np.lexsort((exact[:, 1], exact[:, 0]))  # stable: the earliest of equals comes first
+    upper, lower = exact[by_text, 0], exact[by_text, 1]
+    begins = np.ones(len(by_text), dtype=bool)
+    begins[1:] = (upper[1:] != upper[:-1]) | (lower[1:] != lower[:-1])
+    group = np.cumsum(begins) - 1
+    documents = corpus.order[by_text]
+    first = np.empty(corpus.size, dtype=np.int64)
+    first[documents] = documents[begins][group]
+    return first
+
+
+def _shingles(
+    corpus: Corpus, documents: I64, shingling: Shingling, path: Path, stopping: Callable[[], bool]
+) -> tuple[U64, I64]:
+    """Makes the sorted shingles of some documents in a file; returns it mapped, and int64[n, 2] where each set lies."""
+    spans = np.zeros((len(documents), 2), dtype=np.int64)
+    by_document = np.argsort(documents)
+    done = 0
+    written = 0
+    with path.open("wb") as file:
+        for part, rows in corpus.in_parts(documents[by_document]):
+            if stopping():
+                raise Interrupted("stopped while reading candidates")
+            for table in _rows(corpus.documents[part], rows):
+                for shingles, ends in shingle_batches(table, shingling):
+                    for begin, end in pairwise(ends.tolist()):
+                        one = np.unique(shingles[begin:end])
+                        file.write(one.tobytes())
+                        spans[by_document[done]] = written, written + len(one)
+                        written += len(one)
+                        done += 1
+    if not written:
+        return np.zeros(0, dtype=np.uint64), spans
+    return np.memmap(path, dtype=np.uint64, mode="r"), spans
+
+
+def _rows(path: Path, rows: I64) -> list[pa.Table]:
+    """Returns the language and text of some rows, ascending, of a file of documents, a row group at a time."""
+    begin = 0
+    found = []
+    for table in iterate_tables(path, ["language", "text"]):
+        inside = rows[np.searchsorted(rows, begin) : np.searchsorted(rows, begin + table.num_rows)] - begin
+        begin += table.num_rows
+        if len(inside):
+            found.append(table.take(inside))
+    return found
+
+
+def _roots(parents: I64) -> I64:
+    """Follows every candidate to its root, the earliest of its cluster."""
+    while True:
+        further = parents[parents]
+        if np.array_equal(further, parents):
+            return parents
+        parents = further
+
+
+def _survivors(
+    corpus: Corpus, first: I64, candidates: Candidates, roots: I64, shingles: U64, spans: I64
+) -> tuple[I64, F64]:
+    """Returns for each document the one that stands for it, and the similarity of the two."""
+    joined = np.flatnonzero(roots != np.arange(len(roots)))
+    kept_by_first = np.arange(corpus.size, dtype=np.int64)
+    jaccard_by_first = np.ones(corpus.size)
+    kept_by_first[candidates.documents[joined]] = candidates.documents[roots[joined]]
+    for candidate in joined.tolist():
+        # A chain of similar documents may end far from its beginning: this can lie below the threshold.
+        similarity = kernels.jaccard(shingles, spans, candidate, int(roots[candidate]), 0.0)
+        jaccard_by_first[candidates.documents[candidate]] = similarity
+    return kept_by_first[first], jaccard_by_first[first]

@@ -1,0 +1,45 @@
+"""Documents and tables as a stage reads them, for tests of the stages between `clean` and `tokenizer`."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.manifest import FileRecord
+from tasks.engine.spec import InputSpec
+from tasks.store.store import Store
+from tasks.tables.parquet import write_table
+
+Row = dict[str, Any]
+
+
+def document(text: str, *, path: str = "a.txt", language: str = "en", seen: str = "2026-01-01", **more: Any) -> Row:
+    """A cleaned document; its id follows from its text."""
+    return {
+        "id": hashlib.sha256(text.encode()).hexdigest()[:32],
+        "source": "docs",
+        "path": path,
+        "offset": 0,
+        "licence": "MIT",
+        "origin": "library 1.0",
+        "first_seen": seen,
+        "language": language,
+        "text": text,
+    } | more
+
+
+def table_input(store: Store, schema: pa.Schema, files: Mapping[str, Sequence[Row]]) -> InputSpec:
+    """Stores rows as Parquet files of the given names."""
+    records = []
+    with tempfile.TemporaryDirectory(dir=store.root) as folder:
+        for name, rows in sorted(files.items()):
+            path = Path(folder) / name
+            count = write_table(path, pa.Table.from_pylist(list(rows), schema=schema), schema)
+            digest, size = store.objects.take(path)
+            records.append(FileRecord(name=name, digest=digest, size=size, rows=count))
+    return InputSpec(files=records, folder="")

@@ -1,0 +1,100 @@
+"""Shingles, signatures and similarities against plain Python and datasketch."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+import numba
+import numpy as np
+import pyarrow as pa
+import pytest
+from datasketch import MinHash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.tables import CLEANED
+from tasks.dedup import kernels
+from tasks.dedup.signatures import Shingling, shingle_batches
+
+LETTERS = "abcdeéÀßЖ中文字典語𠀀"
+TEXTS = st.text(st.sampled_from(LETTERS + " ABC019_'.,。、\n🙂\u3000"), max_size=60)
+
+
+def shingled(texts: list[str], language: str, shingling: Shingling) -> tuple[np.ndarray, np.ndarray]:
+    rows = [dict.fromkeys(CLEANED.names, "") | {"offset": 0, "language": language, "text": text} for text in texts]
+    (found,) = shingle_batches(pa.Table.from_pylist(rows, schema=CLEANED), shingling)
+    return found
+
+
+def reference(text: str, language: str, shingling: Shingling) -> set[tuple[str, ...]]:
+    folded = [letter.lower() if letter.isalnum() else " " for letter in text]
+    if language == "zh":
+        tokens, length = [letter for letter in folded if letter != " "], shingling.characters
+    else:
+        tokens, length = "".join(folded).split(), shingling.words
+    return {tuple(tokens[start : start + length]) for start in range(len(tokens) - length + 1)}
+
+
+def similarity(left: set[tuple[str, ...]], right: set[tuple[str, ...]]) -> float:
+    return len(left & right) / len(left | right)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS, TEXTS, st.sampled_from(["en", "zh"]), st.integers(1, 6))
+def test_similarity_is_that_of_the_sets_of_shingles(left: str, right: str, language: str, length: int) -> None:
+    shingling = Shingling(length, length)
+    shingles, ends = shingled([left, "x", right], language, shingling)
+    sets = [np.unique(shingles[begin:end]) for begin, end in pairwise(ends)]
+    truth = [reference(text, language, shingling) for text in (left, "x", right)]
+    assert [len(one) for one in sets] == [len(one) for one in truth]
+    if truth[0] and truth[2]:
+        bounds = np.cumsum([0, *(len(one) for one in sets)])
+        spans = np.stack([bounds[:-1], bounds[1:]], axis=1)
+        exact = similarity(truth[0], truth[2])
+        assert kernels.jaccard(np.concatenate(sets), spans, 0, 2, 0.0) == pytest.approx(exact)
+        for threshold in (0.5, 0.8, 1.0):
+            found = kernels.jaccard(np.concatenate(sets), spans, 0, 2, threshold)
+            assert found == (pytest.approx(exact) if exact >= threshold else -1.0)
+
+
+def test_signatures_have_the_values_of_datasketch() -> None:
+    source = random.Random(3)
+    words = ["".join(source.choices("abcdefgh", k=4)) for _ in range(400)]
+    texts = [" ".join(source.choices(words, k=source.randrange(5, 300))) for _ in range(200)]
+    shingles, ends = shingled(texts, "en", Shingling(5, 5))
+    for seed, count in ((1, 112), (7, 64)):
+        signatures = kernels.sign(shingles, ends, *kernels.permutations(count, seed))
+        sketches = []
+        for row, begin, end in zip(signatures, ends[:-1], ends[1:], strict=True):
+            sketch = MinHash(count, seed=seed, scheme="affine32", hashfunc=int)
+            sketch.update_batch(shingles[begin:end] >> np.uint64(32))
+            assert np.array_equal(sketch.hashvalues, row)
+            sketches.append(sketch)
+        wrapped = [MinHash(seed=seed, scheme="affine32", hashvalues=row) for row in signatures[:2]]
+        assert wrapped[0].jaccard(wrapped[1]) == sketches[0].jaccard(sketches[1])
+
+
+def test_every_letter_counts_as_itself_in_lower_case() -> None:
+    table = kernels.folding_table()
+    assert [table[ord(letter)] for letter in "Aa9中É_ 。"] == [ord(letter) for letter in "aa9中é"] + [0, 0, 0]
+
+
+def test_batches_of_text_do_not_change_the_shingles(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"one two three four five six {number} seven" for number in range(50)]
+    rows = [dict.fromkeys(CLEANED.names, "") | {"offset": 0, "language": "en", "text": text} for text in texts]
+    table = pa.Table.from_pylist(rows, schema=CLEANED)
+    (whole,) = shingle_batches(table.slice(3), Shingling(5, 5))
+    monkeypatch.setattr("tasks.dedup.signatures.BATCH_BYTES", 100)
+    pieces = list(shingle_batches(table.slice(3), Shingling(5, 5)))
+    assert len(pieces) > 10
+    assert np.array_equal(np.concatenate([shingles for shingles, _ in pieces]), whole[0])
+
+
+def test_kernels_compile_where_no_cache_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba.core.caching.CacheImpl, "_locator_classes", [])
+
+    def one_more(value: int) -> int:
+        return value + 1
+
+    assert kernels._compiled(one_more)(1) == 2
