@@ -1,0 +1,45 @@
+"""Settings of `pretrain`: a decoder from packed text."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field
+
+from schemas.config.base import EXECUTION, Config
+from schemas.config.training import ModelConfig, OptimizerConfig, Precision, ScheduleConfig, resolve_precision
+
+
+class PretrainConfig(Config):
+    """How the decoder is pretrained. The budget is a number of steps, never of seconds."""
+
+    model: ModelConfig = ModelConfig()
+    """Shape of the decoder."""
+    context_length: int = Field(default=256, ge=8, le=1 << 20)
+    """Tokens in a block, the most that the model sees at once."""
+    steps: int = Field(default=240, ge=1)
+    """Optimiser steps; a step reads `batch_size` × `context_length` tokens."""
+    batch_size: int = Field(default=8, ge=1)
+    """Blocks a step."""
+    micro_batch_size: int = Field(default=8, ge=1)
+    """Blocks a forward pass: fewer take less memory; a step's gradient is the same but for rounding."""
+    learning_rate: float = Field(default=0.01, gt=0.0)
+    """Highest learning rate."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """How weights are updated."""
+    schedule: ScheduleConfig = ScheduleConfig()
+    """How the learning rate moves."""
+    precision: Precision = "auto"
+    """`fp32`; `bf16`: matrix products in bfloat16; `auto`: what this class of processor does fastest."""
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
+    """Of the first weights, of the order of blocks and of dropout."""
+    valid_blocks: int = Field(default=64, ge=1)
+    """Blocks of the validation split that the validation loss is computed on, at most."""
+    evaluate_every: Annotated[int, EXECUTION] = Field(default=60, ge=0)
+    """Steps between validations; 0 validates only at the end."""
+    checkpoint_every: Annotated[int, EXECUTION] = Field(default=30, ge=1)
+    """Steps between checkpoints: what a kill costs at most."""
+
+    def resolved(self, host_class: str) -> Self:
+        """Returns this configuration with every `auto` replaced, for the class of host that it will run on."""
+        return self.model_copy(update={"precision": resolve_precision(self.precision, host_class)})

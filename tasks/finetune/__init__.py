@@ -1,0 +1,1 @@
+"""Fine-tunes the pretrained decoder on labelled examples: to write replies, or to classify."""

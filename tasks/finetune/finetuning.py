@@ -1,0 +1,116 @@
+"""One fine-tuning of either kind, from the pretrained folder to a published one."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+from schemas.config.finetune import FinetuneConfig
+from schemas.errors import StageFailed
+from tasks.engine.stage import Context
+from tasks.finetune.classification import classification_task
+from tasks.finetune.generation import generation_task
+from tasks.finetune.task import Example, Task, read_examples
+from tasks.modeling import step_log
+from tasks.modeling.artifacts import model_card, save_model
+from tasks.modeling.checkpoints import Checkpoints
+from tasks.modeling.models import count_parameters
+from tasks.modeling.optimizers import OptimizerSettings
+from tasks.modeling.precision import prepare_process
+from tasks.modeling.schedules import ScheduleSettings
+from tasks.modeling.step_log import StepRecord
+from tasks.modeling.trainer import Callbacks, TrainResult, TrainSettings, mean_loss, train
+from tasks.tokens.encoding import load_processor
+
+LAST_STEPS = 10
+"""The final training loss is the mean of so many last steps: one step's is noise."""
+
+
+def finetune(context: Context) -> None:
+    """Fine-tunes the input `model` as `context.config` says and publishes it as the output `model`.
+
+    Raises:
+        StageFailed: There are too few examples or the wrong labels, or the loss is no number.
+        ConfigError: The examples' longest fields do not fit into the model's context.
+        Interrupted: The run is to stop; a checkpoint is kept.
+    """
+    config: FinetuneConfig = context.config
+    precision = config.precision
+    assert precision != "auto", "the planner resolves it before the key"
+    prepare_process(context.threads)
+    folder = context.inputs["model"].folder()
+    processor = load_processor(folder)
+    splits = {split: read_examples(context.inputs[split], processor, context.threads) for split in ("train", "valid")}
+    _check_sizes(splits, config)
+    if config.kind == "generation":
+        task = generation_task(config, folder, processor, splits, context.threads)
+    else:
+        task = classification_task(config, folder, splits, context.warn)
+    micro_batch_size = min(config.micro_batch_size, config.batch_size)
+
+    def evaluate(trained: Any) -> float:
+        return mean_loss(trained, task.objective, task.valid, task.n_valid, micro_batch_size, precision)
+
+    def on_step(record: StepRecord, rate: float) -> None:
+        context.progress(record.step, config.steps, "steps", loss=record.loss)
+
+    settings = TrainSettings(
+        steps=config.steps,
+        batch_size=config.batch_size,
+        micro_batch_size=micro_batch_size,
+        seed=config.seed,
+        precision=precision,
+        optimizer=OptimizerSettings(learning_rate=config.learning_rate, **config.optimizer.model_dump()),
+        schedule=ScheduleSettings(**config.schedule.model_dump()),
+        checkpoint_every=config.checkpoint_every,
+        evaluate_every=config.evaluate_every,
+    )
+    callbacks = Callbacks(
+        evaluate=evaluate,
+        on_step=on_step,
+        on_resume=lambda step: context.resumed(f"step {step}"),
+        stopping=context.stopping,
+    )
+    checkpoints = Checkpoints(context.checkpoints, context.warn)
+    result = train(task.model, task.objective, task.train, settings, checkpoints, callbacks)
+
+    published = context.folder / "model"
+    save_model(task.model, published, folder, _card(config, task, result, len(splits["train"])))
+    context.add_folder("model", published)
+    shutil.copyfile(checkpoints.folder / step_log.NAME, context.folder / step_log.NAME)
+    context.add_diagnostic(step_log.NAME, context.folder / step_log.NAME)
+    context.report(
+        rows_in=len(splits["train"]),
+        parameters=count_parameters(task.model),
+        steps=config.steps,
+        epochs=round(config.steps * config.batch_size / len(splits["train"]), 4),
+        train_loss=result.mean_loss(LAST_STEPS),
+        valid_loss=result.valid_loss,
+        valid_examples=task.n_valid,
+        precision=precision,
+        **task.measure(task.model),
+    )
+
+
+def _check_sizes(splits: dict[str, list[Example]], config: FinetuneConfig) -> None:
+    if len(splits["train"]) < config.batch_size:
+        raise StageFailed(
+            f"{len(splits['train'])} training examples do not fill one batch of {config.batch_size}",
+            where="train",
+            hint="give more examples or lower `batch_size`",
+        )
+    if not splits["valid"]:
+        raise StageFailed("there are no validation examples", where="valid", hint="give more examples")
+
+
+def _card(config: FinetuneConfig, task: Task, result: TrainResult, examples: int) -> str:
+    training = {
+        "kind": config.kind,
+        "steps": f"{config.steps:,} of {config.batch_size} examples",
+        "precision": config.precision,
+        "optimiser": f"{config.optimizer.kind}, learning rate {config.learning_rate:g}",
+        "training loss": f"{result.mean_loss(LAST_STEPS):.3f} nats",
+        "validation loss": f"{result.valid_loss:.3f} nats",
+    }
+    data = f"{examples:,} labelled examples, on top of what the pretrained model saw."
+    return model_card(f"Fine-tuned for {config.kind}", task.model, training, data, task.use)

@@ -1,0 +1,55 @@
+"""Objectives: what is to be made small. An objective is `loss(model, batch)`; the trainer knows nothing else of it.
+
+An objective returns a *sum* and what it counts, not a mean, so that a step cut into any number of micro-batches has
+exactly the gradient of the whole step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tasks.modeling.loss import cross_entropy_sum
+
+Batch = Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A sum of losses in nats (with its gradient) and the number of predictions in it."""
+
+    total: torch.Tensor
+    count: int
+
+
+Objective = Callable[[Any, Batch], Loss]
+
+
+def language_modeling_loss(model: Any, batch: Batch) -> Loss:
+    """Next-token prediction over packed documents.
+
+    Args:
+        model: A causal language model of transformers.
+        batch: `input_ids`, `labels` (shifted already, -100 where nothing is predicted), `position_ids`: int64[B, T].
+    """
+    hidden = model.model(
+        input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False
+    ).last_hidden_state
+    labels = batch["labels"].flatten()
+    total = cross_entropy_sum(hidden.flatten(0, 1), model.lm_head.weight, labels)
+    return Loss(total, int((labels >= 0).sum()))
+
+
+def classification_loss(model: Any, batch: Batch) -> Loss:
+    """One label a row.
+
+    Args:
+        model: A sequence classifier of transformers, which pools the last token that is no padding.
+        batch: `input_ids` int64[B, T], padded on the right; `labels` int64[B].
+    """
+    logits = model(input_ids=batch["input_ids"], use_cache=False).logits.float()
+    total = torch.nn.functional.cross_entropy(logits, batch["labels"], reduction="sum")
+    return Loss(total, len(batch["labels"]))

@@ -1,0 +1,1 @@
+"""Pretrains a decoder on packed text."""
