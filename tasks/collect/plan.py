@@ -1,0 +1,79 @@
+"""Files to parts: groups of neighbours that a new, changed or removed file leaves nearly all alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from schemas.config.collect import CollectConfig
+from schemas.config.sources import Source
+from schemas.errors import StageFailed
+from tasks.engine.boundaries import cut
+from tasks.engine.stage import Part
+
+File = dict[str, Any]
+"""A row of a snapshot's ledger."""
+
+FILE_COST_BYTES = 1024
+"""Opening a file costs about as much as reading a kilobyte more: parts of tiny files stay small as well."""
+
+NAME_DIGITS = 16
+
+
+def read_files(ledger: Path) -> list[File]:
+    """Returns a ledger's rows, which are sorted by (source, path)."""
+    with ledger.open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def plan_parts(files: Sequence[File], config: CollectConfig) -> list[Part]:
+    """Returns the parts, sorted by name.
+
+    A part is named after its first file, so the names of all others stay when one is added or vanishes. Its parameters
+    are its files and how their sources are read; where the sources lie is execution.
+    """
+    groups = cut(files, key=_locator, weight=lambda file: int(file["size"]) + FILE_COST_BYTES, target=config.part_bytes)
+    return sorted((_part(group, config) for group in groups), key=lambda part: part.name)
+
+
+def _part(files: list[File], config: CollectConfig) -> Part:
+    sources = {}
+    for name in {file["source"] for file in files}:
+        if name not in config.sources:
+            raise StageFailed(
+                f"the snapshot holds the source {name!r}, which collect is not told how to read",
+                hint="`collect.sources` is filled in from `snapshot.sources`; do not set it by hand",
+            )
+        sources[name] = config.sources[name]
+    wanted = ("source", "path", "sha256", "size", "licence", "origin", "format", "first_seen")
+    return Part(
+        name=hashlib.sha256(_locator(files[0]).encode()).hexdigest()[:NAME_DIGITS],
+        parameters={
+            # As lines: a file's origin may look like a path, which a key would refuse as a field of its own.
+            "files": [json.dumps({field: file[field] for field in wanted}, sort_keys=True) for file in files],
+            "sources": {name: _reading(source) for name, source in sources.items()},
+        },
+        execution={"folders": {name: str(_folder(source)) for name, source in sources.items()}},
+    )
+
+
+def _locator(file: File) -> str:
+    return f"{file['source']}\0{file['path']}"
+
+
+def _reading(source: Source) -> dict[str, Any]:
+    """Returns the settings that decide what is read from a given file."""
+    return {
+        "text_field": source.text_field,
+        "record_format": source.record_format,
+        "licence_field": source.licence_field,
+        "origin_field": source.origin_field,
+        "max_record_bytes": source.max_record_bytes,
+    }
+
+
+def _folder(source: Source) -> Path:
+    return source.path.parent if source.path.is_file() else source.path

@@ -1,0 +1,1 @@
+"""Reads a labelled set, checks every example, and splits it for fine-tuning."""

@@ -1,0 +1,1 @@
+"""Looks at the sources and keeps when each file was first seen."""
