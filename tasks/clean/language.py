@@ -81,10 +81,14 @@ def word_count(text: pl.Expr, name: str) -> pl.Expr:
 
 
 def english_confidence(samples: list[str]) -> list[float]:
-    """Returns lingua's confidence that each text in Latin letters is English, 0 to 1."""
+    """Returns lingua's confidence that each text in Latin letters is English, 0 to 1.
+
+    Its last digit varies from call to call (one part in 10¹⁵: it adds in the order of a hash table), so it is compared
+    with a limit and never stored.
+    """
     from lingua import Language
 
-    # One after the other: the parallel call gives the same, but its threads would not be counted where parts are.
+    # One after the other: the parallel call costs the same CPU, and parts already run side by side.
     return [_detector().compute_language_confidence(sample, Language.ENGLISH) for sample in samples]
 
 

@@ -45,12 +45,12 @@ def repair(texts: pl.Series) -> pl.Series:
 
 
 def repair_text(text: str) -> str:
-    """Repairs one text line by line, as texts are often pasted together from several sources."""
+    """Repairs one text; UTF-8 line by line, as texts are often pasted together from several sources."""
     from ftfy import fix_encoding
 
-    lines = text.split("\n")
-    repaired = [fix_encoding(line) if _SUSPECT_UTF8_LINE.search(line) else line for line in lines]
-    return _repair_gbk("\n".join(repaired))
+    # GBK first: ftfy takes two of its characters in a row for one of UTF-8 where they happen to fit.
+    lines = _repair_gbk(text).split("\n")
+    return "\n".join(fix_encoding(line) if _SUSPECT_UTF8_LINE.search(line) else line for line in lines)
 
 
 def _repair_gbk(text: str) -> str:
