@@ -63,15 +63,15 @@ def build_examples(context: Context) -> None:
     if conflicting:
         context.warn(f"{conflicting} repeated inputs have another target than before; the first one counts")
     for split, examples in splits.items():
-        folder = context.folder / split
-        folder.mkdir()
-        context.add(split, "examples.parquet", folder / "examples.parquet", rows=_write(folder, examples))
+        path = context.folder / f"{split}.parquet"
+        rows = _write(path, examples)
+        context.add(split, "examples.parquet", path, rows=rows)
     context.report(rows_in=records, rows_out=len(chosen), **figures)
 
 
-def _write(folder: Path, examples: list[Example]) -> int:
+def _write(path: Path, examples: list[Example]) -> int:
     columns = {name: [getattr(example, name) for example in examples] for name in EXAMPLES.names}
-    return write_table(folder / "examples.parquet", pa.table(columns, schema=EXAMPLES), EXAMPLES)
+    return write_table(path, pa.table(columns, schema=EXAMPLES), EXAMPLES)
 
 
 def _keep_faults(context: Context, faults: list[tuple[str, Fault]]) -> None:
