@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-LANGUAGES = ("en", "zh")
-"""Languages that the pipeline serves; texts in others are dropped by `clean` with a reason."""
+from schemas.splits import LANGUAGES, SPLITS
 
-SPLITS = ("train", "valid", "test")
+__all__ = ["LANGUAGES", "SPLITS"]
 
 _ORIGIN = [
     pa.field("id", pa.string(), nullable=False),

@@ -11,15 +11,17 @@ _TELLING_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 @functools.cache
 def host_class() -> str:
-    """Returns the processor class, such as `x86_64-avx2-avx512f-avx512_bf16`.
+    """Returns the processor class, such as `x86_64-amd-avx2-avx512f-avx512_bf16`.
 
-    Vector width changes the order of floating-point sums, and native bf16 decides what precision `auto` means.
+    Vector width changes the order of floating-point sums, and how fast bf16 is decides what precision
+    `auto` means.
     """
-    flags: set[str] = set()
+    told: dict[str, str] = {}
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():
-            if line.startswith(("flags", "Features")):
-                flags = set(line.split(":", 1)[1].split())
-                break
-    return "-".join([platform.machine(), *(flag for flag in _TELLING_FLAGS if flag in flags)])
+            name, _, value = line.partition(":")
+            told.setdefault(name.strip(), value.strip())
+    flags = (told.get("flags") or told.get("Features") or "").split()
+    vendor = ["amd"] if told.get("vendor_id") == "AuthenticAMD" else []
+    return "-".join([platform.machine(), *vendor, *(flag for flag in _TELLING_FLAGS if flag in flags)])

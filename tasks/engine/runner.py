@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,6 +55,14 @@ class Silence:
     def finished(self, outcome: StageOutcome) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a builder may use."""
+
+    threads: int = 1
+    workers: int = 1
+
+
 class Run:
     """One run of a graph: what it pinned, and what became of each node.
 
@@ -62,8 +71,8 @@ class Run:
         config_file: Name of the configuration, for the record.
         settings: The pipeline's whole identity configuration, for the record.
         selected: Nodes that may be built; the others must be cached.
-        threads: Threads of each builder.
-        workers: Processes for parts, in each builder.
+        resources: What each node's builder may use.
+        parallel: Builders at a time.
         listener: Is told what happens.
         launcher: Starts builders.
         command: What the user typed, for the record.
@@ -76,8 +85,8 @@ class Run:
         config_file: str = "",
         settings: dict[str, Any] | None = None,
         selected: set[str] | None = None,
-        threads: int = 1,
-        workers: int = 1,
+        resources: Mapping[str, Resources] | None = None,
+        parallel: int = 2,
         listener: Listener | None = None,
         launcher: Launcher | None = None,
         command: str = "",
@@ -87,8 +96,8 @@ class Run:
         self.graph: Graph = planner.graph
         self.store: Store = planner.store
         self.selected = set(self.graph.nodes) if selected is None else selected
-        self.threads = threads
-        self.workers = workers
+        self._resources = resources or {}
+        self._slots = threading.BoundedSemaphore(parallel)
         self.listener: Listener = listener or Silence()
         self.stop = threading.Event()
         self.errors: dict[str, NightmillError] = {}
@@ -191,7 +200,8 @@ class Run:
             if again.status == "cached":
                 self._settle(node, again, outcome, "built by another run meanwhile")
                 return
-            self._build(node, again, lease, outcome)
+            with self._slots:
+                self._build(node, again, lease, outcome)
         finally:
             lease.release()
 
@@ -233,7 +243,7 @@ class Run:
         result, usage = self._launcher(
             folder,
             node=node.name,
-            threads=self.threads,
+            threads=self._of(node).threads,
             stopping=self.stop.is_set,
             lost=lease.lost.is_set,
             heard=lambda event: self._heard(node.name, event),
@@ -271,8 +281,8 @@ class Run:
             code=self.planner.code(node).digest,
             store=str(self.store.root),
             folder=str(folder),
-            threads=self.threads,
-            workers=self.workers,
+            threads=self._of(node).threads,
+            workers=self._of(node).workers,
         )
 
     def _input(self, manifest: Manifest, output: str) -> InputSpec:
@@ -432,6 +442,9 @@ class Run:
                 self.store.records.put_if_absent(name, data)
             else:
                 self.store.records.put_if_match(name, data, found.etag)
+
+    def _of(self, node: Node) -> Resources:
+        return self._resources.get(node.name, Resources())
 
     def _outcome(self, name: str) -> StageOutcome:
         return next(stage for stage in self.record.stages if stage.node == name)

@@ -30,6 +30,7 @@ def store_errors(path: Path) -> Iterator[None]:
         errno.EROFS: "the disk is mounted read-only: mount it for writing, or set another store",
         errno.EACCES: "give this user permission to write there, or set another store",
         errno.EPERM: "give this user permission to write there, or set another store",
+        errno.EEXIST: "a file lies where a folder of the store should be: set another store",
         errno.ENOTDIR: "a file lies where a folder of the store should be: set another store",
         errno.EIO: "the disk reports errors: check it before anything else",
     }

@@ -138,7 +138,7 @@ class Store:
 
     def damage(self, manifest: Manifest) -> str:
         """Returns what is missing or has the wrong size, or an empty string; puts lost links of the view back."""
-        for folder, file in _all_files(manifest):
+        for folder, file in all_files(manifest):
             size = self.objects.size(file.digest)
             if size is None:
                 return f"{folder}/{file.name} is missing"
@@ -159,7 +159,7 @@ class Store:
         """
         name = f"artifacts/{manifest.node}/{manifest.version}/manifest.json"
         self.records.put_if_absent(name, manifest.model_dump_json(indent=1).encode())
-        for folder, file in _all_files(manifest):
+        for folder, file in all_files(manifest):
             self._repair_view(manifest, folder, file)
         pointer = canonical_json({"node": manifest.node, "version": manifest.version})
         if replaces:
@@ -273,7 +273,8 @@ class Store:
         shutil.rmtree(self._view_folder(manifest), ignore_errors=True)
 
 
-def _all_files(manifest: Manifest) -> Iterator[tuple[str, FileRecord]]:
+def all_files(manifest: Manifest) -> Iterator[tuple[str, FileRecord]]:
+    """Yields every file of an artifact with the folder of the view it lies in."""
     for name, output in manifest.outputs.items():
         for file in output.files:
             yield name, file

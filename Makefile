@@ -1,0 +1,54 @@
+# make run    sets everything up, then runs the whole chain on a real corpus
+# make test   sets everything up, then passes the tests
+# make check  format, lint, types      make bench  benchmarks      make clean  forget what was built
+#
+# TORCH_INDEX=<address of an index that holds CPU builds of torch>: without it, pip takes torch from the index it is
+# configured with, which outside of a machine with a CPU build of its own means several GB of CUDA libraries.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+QUICKSTART = .nightmill/quickstart
+
+.PHONY: run test check bench setup quickstart-corpus clean
+.DELETE_ON_ERROR:
+
+run: quickstart-corpus
+	@.venv/bin/nightmill run deployments/quickstart/pipeline.yaml
+
+test: .venv/ready-dev
+	.venv/bin/python -m pytest
+
+check: .venv/ready-dev
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+bench: .venv/ready-dev quickstart-corpus
+	.venv/bin/python tests/benchmarks/bench_spine.py
+
+setup: .venv/ready
+
+quickstart-corpus: .venv/ready .nightmill/quickstart-packages/.ready
+	@.venv/bin/python -m deployments.quickstart.harvest
+
+# A stamp is written last, so that an interrupted installation is simply gone on with.
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=/path/to/python3.11")'
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
+	$(PIP) --editable .
+	touch $@
+
+.venv/ready-dev: .venv/ready
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+.nightmill/quickstart-packages/.ready: deployments/quickstart/requirements.txt .venv/ready
+	rm -rf .nightmill/quickstart-packages
+	mkdir -p .nightmill
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+		--target .nightmill/quickstart-packages --requirement deployments/quickstart/requirements.txt
+	touch $@
+
+clean:
+	rm -rf .nightmill

@@ -1,0 +1,82 @@
+"""The graph of a pipeline: which stage reads which output of which other.
+
+snapshot → collect → clean → dedup → shard → validate → tokenizer → pack → pretrain → evaluate.pretrain
+                                                                              └→ finetune.X → evaluate.X
+                                                                    examples.X ─┘
+"""
+
+from __future__ import annotations
+
+from flows.stages import STAGES
+from schemas.config.base import Config
+from schemas.config.pipeline import PipelineConfig
+from schemas.splits import SPLITS
+from tasks.engine.graph import Graph, Node
+from tasks.engine.stage import Input
+
+
+def pipeline_graph(config: PipelineConfig) -> Graph:
+    """Returns the nodes that a configuration asks for, in an order in which each comes after what it reads."""
+    collect = config.collect.model_copy(update={"sources": config.snapshot.sources})
+    nodes = [
+        _node("snapshot", config.snapshot),
+        _node("collect", collect, files="snapshot.files"),
+        _node("clean", config.clean, documents="collect.documents"),
+        _node("dedup", config.dedup, documents="clean.documents"),
+        _node("shard", config.shard, documents="dedup.documents", duplicates="dedup.duplicates"),
+        _node("validate", config.validation, **{split: f"shard.{split}" for split in SPLITS}),
+        _node("tokenizer", config.tokenizer, train="validate.train"),
+        _node(
+            "pack",
+            config.pack,
+            **{split: f"validate.{split}" for split in SPLITS},
+            tokenizer="tokenizer.tokenizer",
+        ),
+        _node(
+            "pretrain",
+            config.pretrain,
+            train="pack.train",
+            valid="pack.valid",
+            tokenizer="tokenizer.tokenizer",
+        ),
+        _node(
+            "evaluate.pretrain",
+            config.evaluate.model_copy(update={"kind": "language_modelling", "task": "pretrain"}),
+            model="pretrain.model",
+            train="pack.train",
+            test="pack.test",
+        ),
+    ]
+    used = {finetune.examples for finetune in config.finetune.values()}
+    nodes += [_node(f"examples.{name}", found) for name, found in config.examples.items() if name in used]
+    for name, finetune in config.finetune.items():
+        examples = f"examples.{finetune.examples}"
+        nodes.append(
+            _node(
+                f"finetune.{name}",
+                finetune,
+                model="pretrain.model",
+                train=f"{examples}.train",
+                valid=f"{examples}.valid",
+            )
+        )
+    for name, finetune in config.finetune.items():
+        examples = f"examples.{finetune.examples}"
+        nodes.append(
+            _node(
+                f"evaluate.{name}",
+                config.evaluate.model_copy(update={"kind": finetune.kind, "task": name}),
+                model=f"finetune.{name}.model",
+                train=f"{examples}.train",
+                test=f"{examples}.test",
+            )
+        )
+    return Graph(config.name, nodes)
+
+
+def _node(name: str, config: Config, **reads: str) -> Node:
+    inputs = {}
+    for wanted, source in reads.items():
+        node, _, output = source.rpartition(".")
+        inputs[wanted] = Input(node, output)
+    return Node(name, STAGES[name.split(".")[0]], config, inputs)

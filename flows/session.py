@@ -1,0 +1,128 @@
+"""From what the user asked to a run that is ready to go: store, plan, run, and the report after it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flows.configuration import Configuration, read_configuration
+from flows.graph import pipeline_graph
+from schemas.errors import ConfigError
+from schemas.manifest import Manifest, RunRecord
+from tasks.engine.graph import Graph
+from tasks.engine.host import host_class
+from tasks.engine.planner import Decision, Planner
+from tasks.engine.runner import Listener, Resources, Run
+from tasks.store.store import Store
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    config: Path
+    assignments: tuple[str, ...] = ()
+    first: str | None = None
+    last: str | None = None
+    only: str | None = None
+    forced: tuple[str, ...] = ()
+    date: str | None = None
+    command: str = ""
+
+
+@dataclass
+class Session:
+    """A request with its configuration read, its store open and its plan made."""
+
+    request: Request
+    configuration: Configuration
+    graph: Graph
+    store: Store
+    planner: Planner
+    selected: set[str]
+    decisions: list[Decision] = field(default_factory=list)
+
+    @property
+    def work(self) -> list[Decision]:
+        """The selected nodes that are not cached."""
+        return [found for found in self.decisions if found.status != "cached" and found.node in self.selected]
+
+    def run(self, listener: Listener | None = None) -> Run:
+        """Returns a run of this plan."""
+        execution = self.configuration.pipeline.execution
+        resources = {}
+        for name in self.graph.nodes:
+            own = execution.of(name)
+            resources[name] = Resources(threads=own.threads or _cores(), workers=own.workers or _cores())
+        return Run(
+            self.planner,
+            config_file=self.request.config.name,
+            settings=self.configuration.pipeline.identity(),
+            selected=self.selected,
+            resources=resources,
+            parallel=execution.parallel,
+            listener=listener,
+            command=self.request.command,
+        )
+
+
+def prepare(request: Request, *, create: bool = True) -> Session:
+    """Reads the configuration, opens the store and plans.
+
+    Raises:
+        ConfigError: The configuration or the request cannot be used.
+        StoreError: The store cannot be used.
+    """
+    configuration = read_configuration(request.config, list(request.assignments))
+    graph = pipeline_graph(configuration.pipeline)
+    selected = graph.select(request.first, request.last, request.only)
+    forced = {node for name in request.forced for node in graph.matching(name)}
+    store = Store.open(configuration.pipeline.store, create=create)
+    planner = Planner(graph, store, date=_nominal_date(request.date), host=host_class(), forced=forced)
+    return Session(request, configuration, graph, store, planner, selected, planner.plan())
+
+
+def write_report(store: Store, record: RunRecord) -> Path:
+    """Renders a run's report into the store and returns its path."""
+    from tasks.report.render import render
+
+    target = store.root / "reports" / f"{record.run}.html"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    text = render(record, manifests_of(store, record), lambda file: store.verified_path(file).read_bytes())
+    temporary = target.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(target)
+    return target
+
+
+def manifests_of(store: Store, record: RunRecord) -> dict[str, Manifest]:
+    """Returns the manifests of a run's artifacts that can be read, by node."""
+    found: dict[str, Manifest] = {}
+    for stage in record.stages:
+        if not stage.version:
+            continue
+        pointer = store.lookup(stage.key)
+        manifest = pointer.manifest if pointer.manifest is not None else store.manifest(stage.node, stage.version)
+        if not isinstance(manifest, str):
+            found[stage.node] = manifest
+    return found
+
+
+def _nominal_date(given: str | None) -> str:
+    if given is None:
+        return f"{datetime.now(UTC):%Y-%m-%d}"
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", given):
+        raise ConfigError(f"{given!r} is no date", where="--date", hint="write it like 2026-11-22")
+    try:
+        datetime.strptime(given, "%Y-%m-%d")
+    except ValueError:
+        raise ConfigError(f"{given!r} is no date of the calendar", where="--date") from None
+    return given
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0))
