@@ -1,0 +1,1 @@
+"""Renders a run as one HTML file that needs no network."""

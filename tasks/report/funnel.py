@@ -1,0 +1,120 @@
+"""From files to tokens: how many documents each stage of the data left, and why the others went."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from schemas.manifest import Manifest
+from tasks.report.bounds import Bounds, cut
+from tasks.report.figures import counts_by_source, number
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A bar of the funnel.
+
+    Attributes:
+        name: What the documents are after the stage.
+        node: The stage.
+        count: How many there are.
+        share: Of the largest level in the same unit.
+        lost: How many the stage took away, None for the first.
+        unit: documents, files or tokens.
+    """
+
+    name: str
+    node: str
+    count: float
+    share: float
+    lost: float | None
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why documents were left out, over all sources and by each.
+
+    Attributes:
+        stage: Where.
+        reason: Its name.
+        count: Documents or lines.
+        share: Of the most frequent reason.
+        sources: The sources they came from with their counts, most first.
+    """
+
+    stage: str
+    reason: str
+    count: int
+    share: float
+    sources: list[tuple[str, int]]
+
+
+_DOCUMENT_LEVELS = (
+    ("collected", "collect"),
+    ("cleaned", "clean"),
+    ("deduplicated", "dedup"),
+    ("sharded", "shard"),
+    ("validated", "validate"),
+    ("packed", "pack"),
+)
+
+
+def levels(manifests: Mapping[str, Manifest]) -> list[Level]:
+    """Returns the levels whose manifests are there, files first and tokens last."""
+    found: list[Level] = []
+    files = _figure(manifests, "snapshot", "files", "rows_out")
+    if files is not None:
+        found.append(Level("files seen", "snapshot", files, 1.0, None, "files"))
+    counts = [
+        (name, node, count)
+        for name, node in _DOCUMENT_LEVELS
+        if (count := _figure(manifests, node, "rows_out")) is not None
+    ]
+    most = max((count for _, _, count in counts), default=0.0)
+    before: float | None = None
+    for name, node, count in counts:
+        lost = None if before is None else before - count
+        found.append(Level(name, node, count, count / most if most else 0.0, lost, "documents"))
+        before = count
+    tokens = _figure(manifests, "pack", "tokens")
+    if tokens is not None:
+        found.append(Level("tokens", "pack", tokens, 1.0, None, "tokens"))
+    return found
+
+
+def reasons(manifests: Mapping[str, Manifest], bounds: Bounds) -> list[Reason]:
+    """Returns why documents and lines were left out, stage by stage, most frequent first."""
+    rows: list[tuple[str, str, int, list[tuple[str, int]]]] = []
+    for stage, metric in (("collect", "quarantined"), ("clean", "dropped")):
+        by_source = counts_by_source(manifests[stage].metrics.get(metric)) if stage in manifests else {}
+        totals: Counter[str] = Counter()
+        for kept in by_source.values():
+            totals.update(kept)
+        for reason, count in sorted(totals.items(), key=lambda item: (-item[1], item[0]))[: bounds.lines]:
+            sources = [
+                (cut(source, bounds.text), kept[reason]) for source, kept in by_source.items() if kept.get(reason)
+            ]
+            rows.append(
+                (
+                    stage,
+                    cut(reason, bounds.text),
+                    count,
+                    sorted(sources, key=lambda item: (-item[1], item[0]))[: bounds.lines],
+                )
+            )
+    if "dedup" in manifests:
+        for kind in ("exact", "near"):
+            found = number(manifests["dedup"].metrics.get(kind))
+            if found:
+                rows.append(("dedup", f"{kind} duplicate", int(found), []))
+    most = max((count for _, _, count, _ in rows), default=0)
+    return [Reason(stage, reason, count, count / most, sources) for stage, reason, count, sources in rows if most]
+
+
+def _figure(manifests: Mapping[str, Manifest], node: str, *names: str) -> float | None:
+    if node not in manifests:
+        return None
+    values = (number(manifests[node].metrics.get(name)) for name in names)
+    return next((value for value in values if value is not None), None)

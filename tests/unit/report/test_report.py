@@ -1,0 +1,237 @@
+"""One offline file that tells what happened, whatever happened."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from schemas.manifest import OutputRecord
+from tasks.report.bounds import ATTEMPTS, MAX_BYTES
+from tasks.report.charts import MAX_POINTS, Series, bar, line_chart, thin, ticks
+from tasks.report.funnel import levels, reasons
+from tasks.report.quantities import count, decimal, duration, percent, size
+from tasks.report.render import render, write_report
+
+VOID = {"meta", "link", "br", "hr", "img", "input", "rect", "line", "circle", "polyline"}
+
+
+class Page(HTMLParser):
+    """Collects text and attributes, and holds every element to be closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text: list[str] = []
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+        assert self._open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.links += [value or "" for name, value in attributes if name in ("href", "src", "xlink:href", "action")]
+        assert not [name for name, _ in attributes if name.startswith("on")]
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    def says(self, words: str) -> bool:
+        return words in re.sub(r"\s+", " ", " ".join(self.text))
+
+
+def page_of(example, **more) -> Page:
+    return Page(render(example.run, example.manifests, example.read, **more))
+
+
+def test_a_finished_run_says_what_was_built_and_whether_it_learned(example):
+    page = page_of(example)
+    assert page.says("Done in 5 min 06 s")
+    assert page.says("16 stages: 13 built, 1 resumed, 2 cached.")
+    assert page.says("pretrain learned: bits per byte 2.093 against 2.884 for unigram (73 %).")
+    assert page.says("library learned: accuracy 0.717 against 0.310 for majority class.")
+    assert page.says("3 of 412 files could not be read")
+    assert page.says("获取股票的历史行情")
+
+
+def test_nothing_is_fetched_and_nothing_runs(example):
+    html = render(example.run, example.manifests, example.read)
+    page = Page(html)
+    assert page.links == ["data:,"]
+    assert "script" not in page.tags
+    assert "url(" not in html and "@import" not in html
+    assert "default-src 'none'" in html
+
+
+@pytest.mark.parametrize(
+    "hostile", ["<script>alert(1)</script>", "</title></style><img src=x onerror=alert(1)>", "{{ 7*7 }}", "\x00\ud800"]
+)
+def test_whatever_stands_in_the_data_stays_text(example, hostile):
+    run = example.run
+    run.pipeline = run.command = run.config_file = run.stages[3].reason = hostile
+    run.settings = {"key": hostile}
+    run.stages[3].warnings = [hostile]
+    run.stages[4].error = {"message": hostile, "where": hostile, "hint": hostile, "details": [hostile]}
+    example.manifests["clean"].metrics["dropped"] = {hostile: {hostile: 3}}
+    example.manifests["dedup"].host_class = hostile
+    row = {"task": hostile, "metric": hostile, "language": hostile, "value": 1, "n": 1, "better": "lower"}
+    row |= {"learned": True, "signature": hostile, "baselines": [{"name": hostile, "value": 2}]}
+    example.scores("evaluate.library", [row])
+    sample = {"task": "x", "language": hostile, "prompt": hostile, "output": hostile, "reference": hostile}
+    example.diagnostic("evaluate.library", "samples.jsonl", [sample])
+    html = render(run, example.manifests, example.read)
+    page = Page(html)
+    assert page.tags.isdisjoint({"script", "img"})
+    assert "49" not in "".join(text for text in page.text if "7*7" in text)
+    assert "\x00" not in html
+    html.encode()
+
+
+def test_a_failed_run_says_where_why_and_what_to_do(failed):
+    page = page_of(failed)
+    assert page.says("Failed at validate")
+    assert page.says("2 of 9 expectations are not met")
+    assert page.says("10 stages could not run because of it.")
+    assert page.says("What to do: look at the rows")
+    assert page.says("and 16 more")
+    assert page.says("row 3 of shard-0003")
+    assert not page.says("Scores")
+
+
+def test_a_held_and_an_interrupted_run_say_so(example):
+    stage = example.run.stages[8]
+    stage.outcome, stage.reason = "held", "only its code changed: nightmill accept pretrain, or --force pretrain"
+    example.run.outcome = "held"
+    assert page_of(example).says("Held at pretrain Only its code changed")
+    example.run.outcome = "interrupted"
+    assert page_of(example).says("The next run goes on from here.")
+    example.run.outcome, example.run.finished = "running", ""
+    assert page_of(example).says("Not ended")
+
+
+def test_missing_and_broken_files_are_named_and_cost_nothing_else(example):
+    example.objects.pop(example.manifests["evaluate.pretrain"].outputs["scores"].files[0].digest)
+    broken = example.file("scores.json", b"[{]")
+    example.manifests["evaluate.summarise"].outputs["scores"] = OutputRecord(digest="", files=[broken])
+    example.objects[example.manifests["pretrain"].diagnostics[0].digest] = b'{"step": 1, "loss": 3}\n{"step": 2, "lo'
+    del example.manifests["tokenizer"]
+    page = page_of(example)
+    assert page.says("scores.json of evaluate.pretrain")
+    assert page.says("it is not JSON")
+    assert page.says("The manifest of tokenizer")
+    assert page.says("accuracy")
+
+
+def test_without_any_manifest_the_stages_are_still_shown(example):
+    page = Page(render(example.run, {}, example.read))
+    assert page.says("finetune.library")
+
+
+def test_the_page_stays_under_a_megabyte(example):
+    long = "很长的文本 & <long> " * 3000
+    example.run.settings = {"words": [long] * 20}
+    for stage in example.run.stages:
+        stage.reason = long
+        stage.warnings = [long] * 200
+        stage.error = {"message": long, "where": long, "hint": long, "details": [long] * 500}
+    for node in ("evaluate.pretrain", "evaluate.summarise", "evaluate.library"):
+        rows = json.loads(example.read(example.manifests[node].outputs["scores"].files[0]))
+        example.scores(node, [row | {"metric": f"f1 of {n} {long}"} for n in range(500) for row in rows[:1]])
+        sample = {"task": node, "language": "zh", "prompt": long, "output": long, "reference": long}
+        example.diagnostic(node, "samples.jsonl", [sample] * 50)
+    many = [{"step": step, "tokens": step, "loss": 3.0 + step % 7} for step in range(50_000)]
+    example.diagnostic("pretrain", "steps.jsonl", many)
+    reasons = {f"reason {n} {long[:200]}": n + 1 for n in range(200)}
+    example.manifests["clean"].metrics["dropped"] = {f"source {n}": reasons for n in range(200)}
+    size = len(render(example.run, example.manifests, example.read).encode())
+    assert size < MAX_BYTES
+
+
+def test_an_earlier_run_is_shown_beside(example):
+    earlier = {"evaluate.library": example.manifests["evaluate.library"].model_copy(deep=True)}
+    earlier["evaluate.library"].version = "older"
+    page = page_of(example, previous=earlier)
+    assert page.says("before")
+
+
+def test_the_funnel_counts_documents_and_names_reasons(example):
+    found = levels(example.manifests)
+    assert [(level.name, level.count) for level in found][:4] == [
+        ("files seen", 412),
+        ("collected", 21480),
+        ("cleaned", 19312),
+        ("deduplicated", 15940),
+    ]
+    assert found[2].lost == 2168
+    why = reasons(example.manifests, ATTEMPTS[0])
+    by_name = {(reason.stage, reason.reason): reason.count for reason in why}
+    assert by_name["clean", "too_short"] == 1251
+    assert by_name["dedup", "near duplicate"] == 2132
+    assert next(reason for reason in why if reason.reason == "repeated_lines").sources == [
+        ("readmes", 311),
+        ("licences", 310),
+    ]
+
+
+def test_metrics_of_an_unknown_form_are_left_out(example):
+    example.manifests["clean"].metrics["dropped"] = ["none"]
+    example.manifests["collect"].metrics = {"quarantined": {"readmes": 3}, "rows_out": "many"}
+    assert all(level.node != "collect" for level in levels(example.manifests))
+    page_of(example)
+
+
+def test_the_file_is_replaced_whole(example, tmp_path):
+    path = tmp_path / "reports" / "run.html"
+    for _ in range(2):
+        assert write_report(path, example.run, example.manifests, example.read) == path
+    assert [file.name for file in path.parent.iterdir()] == ["run.html"]
+    assert path.read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_long_series_is_thinned_to_means_that_keep_its_ends():
+    points = [(float(x), float(x % 2)) for x in range(10_000)]
+    thinned = thin(points)
+    assert len(thinned) == MAX_POINTS
+    assert thinned[-1] == points[-1]
+    assert all(abs(y - 0.5) < 0.02 for _, y in thinned[:-1])
+    assert [x for x, _ in thinned] == sorted(x for x, _ in thinned)
+
+
+def test_ticks_are_round_and_enclose():
+    assert ticks(0, 380) == [0, 100, 200, 300, 400]
+    assert ticks(3.4, 9.0) == [2, 4, 6, 8, 10]
+    assert ticks(2, 2)[0] < 2 < ticks(2, 2)[-1]
+    assert ticks(0.0, 0.0)[0] <= 0 <= ticks(0.0, 0.0)[-1]
+
+
+def test_charts_of_one_point_or_none_are_empty():
+    assert line_chart([Series("a", "train", [(1.0, 2.0)])], x_name="x", y_name="y") == ""
+    assert line_chart([], x_name="x", y_name="y") == ""
+    assert "&lt;" in bar(0.5, "fill", "<x>")
+
+
+def test_quantities_are_written_for_people():
+    assert [duration(seconds) for seconds in (0.44, 9.96, 59.7, 185, 7800)] == [
+        "0.4 s",
+        "10.0 s",
+        "1 min 00 s",
+        "3 min 05 s",
+        "2 h 10 min",
+    ]
+    assert [size(value) for value in (0, 900, 1536, 410 << 20, 3 << 30)] == [
+        "–",
+        "900 B",
+        "1.5 KiB",
+        "410 MiB",
+        "3.0 GiB",
+    ]
+    assert [count(1234567), count(None), percent(0.005), percent(0.73)] == ["1,234,567", "–", "0.5 %", "73 %"]
+    assert [decimal(value) for value in (0.7171, 17.12, 171.23, 1190.6)] == ["0.717", "17.12", "171.2", "1,191"]
