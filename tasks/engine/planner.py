@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from schemas.errors import ConfigError
 from schemas.manifest import Manifest
 from tasks.engine.fingerprint import Fingerprint, fingerprint
 from tasks.engine.graph import Graph, Node
@@ -188,6 +189,14 @@ class Planner:
         look = self._looks.get(node.name)
         if look is not None:
             fields["look"] = digest_json(look.identity)
+        try:
+            digest_key(fields)
+        except TypeError as error:
+            raise ConfigError(
+                f"a setting cannot be part of a key: {error}",
+                where=node.name,
+                hint="settings that decide results are plain values, and name no place on this machine",
+            ) from None
         code = self.code(node).digest
         if not node.stage.keeps_ledger:
             return Identity(digest_key({**fields, "code": code}), digest_key(fields), fields, date=self.date)

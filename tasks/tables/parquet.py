@@ -10,11 +10,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 ROWS_PER_GROUP = 4096
 """Small enough that a reader holds a few MB of text at once, large enough to compress well."""
+
+BYTES_PER_GROUP = 32 * 2**20
+"""Ends a group of long documents sooner, so that neither writer nor reader holds thousands of them."""
 
 ZSTD_LEVEL = 3
 
@@ -22,7 +27,8 @@ ZSTD_LEVEL = 3
 class TableWriter:
     """Streams tables of one schema into a Parquet file; the bytes depend on the rows and their order only.
 
-    Use as a context manager. `rows` counts what was written.
+    A row group ends after `ROWS_PER_GROUP` rows, or after the row that brings its text to `BYTES_PER_GROUP`. Use as a
+    context manager. `rows` counts what was written.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -30,14 +36,16 @@ class TableWriter:
         self._schema = schema
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
+        self._pending_bytes = 0
         self._writer = pq.ParquetWriter(path, schema, compression="zstd", compression_level=ZSTD_LEVEL)
 
     def write(self, table: pa.Table) -> None:
         """Appends rows. Raises `pa.ArrowInvalid` when they do not fit the schema."""
         self._pending.append(table.select(self._schema.names).cast(self._schema))
         self._pending_rows += table.num_rows
+        self._pending_bytes += table.nbytes
         self.rows += table.num_rows
-        if self._pending_rows >= ROWS_PER_GROUP:
+        if self._pending_rows >= ROWS_PER_GROUP or self._pending_bytes >= BYTES_PER_GROUP:
             self._flush(whole_groups_only=True)
 
     def write_rows(self, rows: list[dict[str, object]]) -> None:
@@ -53,13 +61,22 @@ class TableWriter:
         if not self._pending:
             return
         table = pa.concat_tables(self._pending).combine_chunks()
-        keep = table.num_rows % ROWS_PER_GROUP if whole_groups_only else 0
-        end = table.num_rows - keep
-        for start in range(0, end, ROWS_PER_GROUP):
-            group = table.slice(start, min(ROWS_PER_GROUP, end - start)).combine_chunks()
-            self._writer.write_table(group, row_group_size=ROWS_PER_GROUP)
-        self._pending = [table.slice(end)] if keep else []
-        self._pending_rows = keep
+        ends = np.cumsum(_text_bytes(table))
+        start = 0
+        while start < table.num_rows:
+            before = int(ends[start - 1]) if start else 0
+            by_bytes = int(np.searchsorted(ends, before + BYTES_PER_GROUP)) + 1
+            end = min(start + ROWS_PER_GROUP, by_bytes)
+            if end > table.num_rows and whole_groups_only:
+                break
+            end = min(end, table.num_rows)
+            # Compressed page by page from fresh buffers: slices of one buffer would give other bytes.
+            self._writer.write_table(table.slice(start, end - start).combine_chunks(), row_group_size=ROWS_PER_GROUP)
+            start = end
+        rest = table.slice(start)
+        self._pending = [rest] if rest.num_rows else []
+        self._pending_rows = rest.num_rows
+        self._pending_bytes = rest.nbytes
 
     def __enter__(self) -> TableWriter:
         return self
@@ -68,6 +85,15 @@ class TableWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _text_bytes(table: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Bytes of the long texts of each row: int64[rows]."""
+    sizes = np.zeros(table.num_rows, dtype=np.int64)
+    for name in table.schema.names:
+        if pa.types.is_large_string(table.schema.field(name).type):
+            sizes += pc.fill_null(pc.binary_length(table[name]), 0).to_numpy()
+    return sizes
 
 
 def write_table(path: Path, table: pa.Table, schema: pa.Schema) -> int:
