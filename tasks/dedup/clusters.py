@@ -7,7 +7,7 @@ bytes a shingle: what is resident is a batch of text, 16 bytes a candidate, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +21,7 @@ from tasks.dedup import kernels
 from tasks.dedup.buckets import Candidates, find_candidates
 from tasks.dedup.index import Corpus
 from tasks.dedup.kernels import F64, I64, U64
-from tasks.dedup.signatures import Shingling, shingle_batches
+from tasks.dedup.signatures import Shingling, batches, shingle_texts
 from tasks.tables.parquet import iterate_tables
 
 COMPARISONS_PER_BUCKET = 4_000_000
@@ -138,28 +138,26 @@ def _shingles(
             if stopping():
                 raise Interrupted("stopped while reading candidates")
             for table in _rows(corpus.documents[part], rows):
-                for shingles, ends in shingle_batches(table, shingling):
-                    for begin, end in pairwise(ends.tolist()):
-                        one = np.unique(shingles[begin:end])
-                        file.write(one.tobytes())
-                        spans[by_document[done]] = written, written + len(one)
-                        written += len(one)
-                        done += 1
+                shingles, ends = shingle_texts(table, shingling)
+                for begin, end in pairwise(ends.tolist()):
+                    one = np.unique(shingles[begin:end])
+                    file.write(one.tobytes())
+                    spans[by_document[done]] = written, written + len(one)
+                    written += len(one)
+                    done += 1
     if not written:
         return np.zeros(0, dtype=np.uint64), spans
     return np.memmap(path, dtype=np.uint64, mode="r"), spans
 
 
-def _rows(path: Path, rows: I64) -> list[pa.Table]:
-    """Returns the language and text of some rows, ascending, of a file of documents, a row group at a time."""
+def _rows(path: Path, rows: I64) -> Iterator[pa.Table]:
+    """Yields the language and text of some rows, ascending, of a file of documents, a batch at a time."""
     begin = 0
-    found = []
-    for table in iterate_tables(path, ["language", "text"]):
-        inside = rows[np.searchsorted(rows, begin) : np.searchsorted(rows, begin + table.num_rows)] - begin
-        begin += table.num_rows
-        if len(inside):
-            found.append(table.take(inside))
-    return found
+    for group in iterate_tables(path, ["language", "text"]):
+        end = begin + group.num_rows
+        inside = rows[np.searchsorted(rows, begin) : np.searchsorted(rows, end)] - begin
+        yield from batches(group.take(inside))
+        begin = end
 
 
 def _roots(parents: I64) -> I64:

@@ -65,13 +65,14 @@ def sign_part(part: Part, folder: Path) -> dict[str, JSON]:
     signatures = np.zeros((count, len(factors)), dtype=np.uint32, order="F")
     sources: dict[str, int] = {}
     row = 0
-    for table in iterate_tables(path, ["id", "source", "first_seen", "language", "text"]):
-        keys[row : row + table.num_rows] = _keys(table)
-        for source, number in _counts(table["source"]):
+    for group in iterate_tables(path, ["id", "source", "first_seen", "language", "text"]):
+        for source, number in _counts(group["source"]):
             sources[source] = sources.get(source, 0) + number
-        for shingles, ends in shingle_batches(table, shingling):
-            here = slice(row, row + len(ends) - 1)
+        for table in batches(group):
+            here = slice(row, row + table.num_rows)
+            shingles, ends = shingle_texts(table, shingling)
             signatures[here] = kernels.sign(shingles, ends, factors, summands)
+            keys[here] = _keys(table)
             keys["comparable"][here] = np.diff(ends) > 0
             row = here.stop
     np.save(folder / KEYS, keys, allow_pickle=False)
@@ -79,28 +80,27 @@ def sign_part(part: Part, folder: Path) -> dict[str, JSON]:
     return {"sources": dict(sorted(sources.items()))}
 
 
-def shingle_batches(table: pa.Table, shingling: Shingling) -> Iterator[tuple[kernels.U64, kernels.I64]]:
-    """Yields the shingles of the texts of a table in its order, a few MB of text at a time; see `kernels.shingle`."""
-    texts = pa.concat_arrays(table["text"].cast(pa.large_string()).chunks) if table.num_rows else pa.array([])
-    if not len(texts):
-        return
+def batches(table: pa.Table) -> Iterator[pa.Table]:
+    """Yields the rows of a table in order, as many at a time as have `BATCH_BYTES` of text, but at least one."""
+    bounds = np.cumsum(np.asarray(pc.binary_length(table["text"])))
+    begin = 0
+    while begin < table.num_rows:
+        before = bounds[begin - 1] if begin else 0
+        end = max(begin + 1, int(np.searchsorted(bounds, before + BATCH_BYTES, side="right")))
+        yield table.slice(begin, end - begin)
+        begin = end
+
+
+def shingle_texts(table: pa.Table, shingling: Shingling) -> tuple[kernels.U64, kernels.I64]:
+    """Returns the shingles of the texts of a table; see `kernels.shingle`."""
+    texts = table["text"].cast(pa.large_string()).combine_chunks()
     _, offsets, data = texts.buffers()
     starts = np.frombuffer(offsets, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
     content = np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, dtype=np.uint8)
-    languages = table["language"]
-    by_character = np.asarray(pc.is_in(languages, pa.array(CHARACTER_LANGUAGES)).combine_chunks())
-    begin = 0
-    while begin < len(texts):
-        end = max(begin + 1, int(np.searchsorted(starts, starts[begin] + BATCH_BYTES, side="right")) - 1)
-        yield kernels.shingle(
-            content,
-            starts[begin : end + 1],
-            by_character[begin:end],
-            kernels.folding_table(),
-            shingling.words,
-            shingling.characters,
-        )
-        begin = end
+    by_character = np.asarray(pc.is_in(table["language"], pa.array(CHARACTER_LANGUAGES)).combine_chunks())
+    return kernels.shingle(
+        content, starts, by_character, kernels.folding_table(), shingling.words, shingling.characters
+    )
 
 
 def exact_digest(language: str, text: str) -> bytes:

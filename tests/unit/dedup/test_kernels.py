@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from schemas.tables import CLEANED
 from tasks.dedup import kernels
-from tasks.dedup.signatures import Shingling, shingle_batches
+from tasks.dedup.signatures import Shingling, batches, shingle_texts
 
 LETTERS = "abcdeéÀßЖ中文字典語𠀀"
 TEXTS = st.text(st.sampled_from(LETTERS + " ABC019_'.,。、\n🙂\u3000"), max_size=60)
@@ -23,8 +23,7 @@ TEXTS = st.text(st.sampled_from(LETTERS + " ABC019_'.,。、\n🙂\u3000"), max_
 
 def shingled(texts: list[str], language: str, shingling: Shingling) -> tuple[np.ndarray, np.ndarray]:
     rows = [dict.fromkeys(CLEANED.names, "") | {"offset": 0, "language": language, "text": text} for text in texts]
-    (found,) = shingle_batches(pa.Table.from_pylist(rows, schema=CLEANED), shingling)
-    return found
+    return shingle_texts(pa.Table.from_pylist(rows, schema=CLEANED), shingling)
 
 
 def reference(text: str, language: str, shingling: Shingling) -> set[tuple[str, ...]]:
@@ -81,14 +80,15 @@ def test_every_letter_counts_as_itself_in_lower_case() -> None:
 
 
 def test_batches_of_text_do_not_change_the_shingles(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = [f"one two three four five six {number} seven" for number in range(50)]
+    texts = [f"one two three four five six {number} seven" * (number % 5) for number in range(50)]
     rows = [dict.fromkeys(CLEANED.names, "") | {"offset": 0, "language": "en", "text": text} for text in texts]
-    table = pa.Table.from_pylist(rows, schema=CLEANED)
-    (whole,) = shingle_batches(table.slice(3), Shingling(5, 5))
+    table = pa.Table.from_pylist(rows, schema=CLEANED).slice(3)
+    whole, _ = shingle_texts(table, Shingling(5, 5))
     monkeypatch.setattr("tasks.dedup.signatures.BATCH_BYTES", 100)
-    pieces = list(shingle_batches(table.slice(3), Shingling(5, 5)))
+    pieces = list(batches(table))
     assert len(pieces) > 10
-    assert np.array_equal(np.concatenate([shingles for shingles, _ in pieces]), whole[0])
+    assert pa.concat_tables(pieces) == table
+    assert np.array_equal(np.concatenate([shingle_texts(piece, Shingling(5, 5))[0] for piece in pieces]), whole)
 
 
 def test_kernels_compile_where_no_cache_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
