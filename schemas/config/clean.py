@@ -53,6 +53,9 @@ class LanguageConfig(Config):
     as five Latin letters, and Chinese documentation quotes much code: manuals had 0.05 to 0.7, English texts less
     than 0.02."""
 
+    min_han_share_of_beginning: Share = 0.3
+    """It is Chinese also from this share among the letters of the sample: a Chinese page with a long listing."""
+
     max_kana_share: Share = 0.1
     """Above this share of kana among Han and kana characters, it is Japanese. Japanese had at least 0.38, Chinese
     almost always 0."""

@@ -45,7 +45,7 @@ def languages(texts: pl.Series, counts: pl.DataFrame, config: LanguageConfig) ->
             .then(pl.lit(""))
             .when(outside > config.max_foreign_share * pl.col("letters"))
             .then(pl.lit(""))
-            .when((pl.col("han") < config.min_han_share * pl.col("letters")) | (pl.col("han") == 0))
+            .when((chinese < config.min_han_share * pl.col("letters")) | (chinese == 0))
             .then(None)
             .when(pl.col("kana") > config.max_kana_share * chinese)
             .then(pl.lit(""))
@@ -53,9 +53,13 @@ def languages(texts: pl.Series, counts: pl.DataFrame, config: LanguageConfig) ->
             .alias("language")
         )
     )["language"]
-    # From cheap to dear, each only for what is left; a beginning without sentences (a table) says nothing of the rest.
+    # From cheap to dear, each only for what is left.
     undecided = found.is_null().arg_true()
     samples = texts.gather(undecided).str.head(config.sample_characters)
+    chinese_start = _begins_in_chinese(samples, config)
+    found = found.scatter(undecided.filter(chinese_start), "zh")
+    undecided, samples = undecided.filter(~chinese_start), samples.filter(~chinese_start)
+    # A beginning without sentences (a table) says nothing of the rest.
     english = _reads_as_english(samples, config) | _reads_as_english(texts.gather(undecided), config)
     found = found.scatter(undecided.filter(english), "en")
     undecided, samples = undecided.filter(~english), samples.filter(~english)
@@ -63,6 +67,13 @@ def languages(texts: pl.Series, counts: pl.DataFrame, config: LanguageConfig) ->
     confidences = english_confidence(samples.str.replace_all(r"\p{Han}", " ").to_list())
     decided = ["en" if confidence >= config.min_english_confidence else "" for confidence in confidences]
     return found.scatter(undecided, decided)
+
+
+def _begins_in_chinese(samples: pl.Series, config: LanguageConfig) -> pl.Series:
+    """Finds Chinese texts followed by so much code or so many names that their letters are mostly Latin."""
+    han, letters = pl.col("text").str.count_matches(r"\p{Han}"), pl.col("text").str.count_matches(r"\p{L}")
+    share = config.min_han_share_of_beginning
+    return samples.to_frame("text").select(begins=(han > 0) & (han >= share * letters))["begins"]
 
 
 def _reads_as_english(texts: pl.Series, config: LanguageConfig) -> pl.Series:

@@ -43,6 +43,11 @@ def language(text: str, **settings: object) -> str:
         ("Cette bibliothèque fournit des fonctions pour lire et écrire des fichiers.", ""),
         ("Este paquete contiene los archivos de desarrollo de la biblioteca.", ""),
         ("本パッケージは、ファイルを読み書きするためのライブラリを含みます。", ""),
+        (
+            "# libcrypt-rijndael-perl\n\nRijndael アルゴリズムを実装した Perl モジュール, Advanced Encryption Standard",
+            "",
+        ),
+        ("这个命令显示软件包的全部信息，例如：\n" * 8 + "$ apt-cache show the-package-of-that-name\n" * 30, "zh"),
         ("이 패키지는 파일을 읽고 쓰는 라이브러리를 포함합니다.", ""),
         ("Этот пакет содержит библиотеку для чтения файлов.", ""),
         ("هذه الحزمة تحتوي على مكتبة", ""),
