@@ -50,9 +50,11 @@ def module_documents(distribution: Distribution) -> Iterator[Record]:
         if not HAN.search(source):
             continue
         try:
-            found = [item for item in read_source(source, path) if not is_labelled(item.function, _LABELLED_PERCENT)]
+            found = list(read_source(source, path))
         except (SyntaxError, ValueError):
             continue
+        module = path.removesuffix(".py").replace("/", ".")
+        found = [item for item in found if item.name == module or not is_labelled(item.function, _LABELLED_PERCENT)]
         blocks = [_DESCRIPTION.sub("", _NO_WORDS.sub("", item.text)).strip() for item in found if HAN.search(item.text)]
         comments = dict.fromkeys(
             match[1].strip()

@@ -11,7 +11,7 @@ import email
 import email.message
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -177,8 +177,10 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def installed(sites: Iterable[Path]) -> dict[str, Distribution]:
+def installed(sites: Iterable[Path], pins: Mapping[str, str] | None = None) -> dict[str, Distribution]:
     """Finds distributions by the names of their `.dist-info` folders; the first site wins.
+
+    Where a site has several versions, as pip leaves them in a `--target`, the pinned one is meant.
 
     Only folders are listed, so that the check whether anything changed takes milliseconds.
     """
@@ -191,7 +193,7 @@ def installed(sites: Iterable[Path]) -> dict[str, Distribution]:
             continue
         for entry in entries:
             name, _, version = entry.removesuffix(".dist-info").partition("-")
-            if version:
+            if version and (normalised(name) not in here or version == (pins or {}).get(normalised(name))):
                 here[normalised(name)] = Distribution(normalised(name), version, site, site / entry)
         found = here | found
     return found

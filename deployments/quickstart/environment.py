@@ -43,12 +43,14 @@ class Found:
 
     Attributes:
         read: By name, those of the environment and of the wheels.
-        missing: Not installed, or not at the pinned version.
+        missing: Not installed in the environment.
+        missing_wheels: Not installed beside it, or not at the pinned version.
         unlicensed: State no licence.
     """
 
     read: dict[str, Distribution] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    missing_wheels: list[str] = field(default_factory=list)
     unlicensed: list[str] = field(default_factory=list)
 
     def leave_out_unlicensed(self) -> None:
@@ -63,7 +65,8 @@ class Found:
 
 def find(environment: Environment) -> Found:
     """Finds the named distributions. Only folders are listed: METADATA are not read yet."""
-    here, beside, pins = installed(environment.sites), installed([environment.wheels]), _pins()
+    pins = _pins()
+    here, beside = installed(environment.sites), installed([environment.wheels], pins)
     found = Found()
     for name in sorted({*DOCUMENTED, *DOCSTRINGS}):
         if name in here:
@@ -74,7 +77,7 @@ def find(environment: Environment) -> Found:
         if name in beside and beside[name].version == pins[name]:
             found.read[name] = beside[name]
         else:
-            found.missing.append(f"{name} {pins[name]}")
+            found.missing_wheels.append(f"{name} {pins[name]}")
     return found
 
 

@@ -27,6 +27,9 @@ WHEELS = Path(".nightmill/quickstart-packages")
 MINIMUM = {"en": 10_000_000, "zh": 120_000}
 """Fewest characters (Chinese: Han characters) that are worth a run: about two thirds of what is there."""
 
+_SHOWN = 8
+"""Names in an error that is one line; the table at the end lists them all."""
+
 NAMES = {"en": "English", "zh": "Chinese"}
 
 
@@ -69,8 +72,8 @@ def table(layout: Layout, found: Found) -> str:
         )
     if found.unlicensed:
         lines.append(f"skipped, no licence stated: {', '.join(found.unlicensed)}")
-    if found.missing:
-        lines.append(f"skipped, not installed: {', '.join(found.missing)}")
+    if missing := [*found.missing, *found.missing_wheels]:
+        lines.append(f"skipped, not installed: {', '.join(missing)}")
     return "\n".join(lines)
 
 
@@ -101,13 +104,14 @@ def _check(layout: Layout, found: Found, language: str, fewest: int, wheels: Pat
     total = layout.totals(language)
     if total >= fewest:
         return
-    wanted = "-c constraints.txt -e ."
+    wanted, missing = "-c constraints.txt -e .", found.missing
     if language == "zh":
+        missing = found.missing_wheels
         wanted = f"--upgrade --no-deps --only-binary=:all: --target {wheels} -r {_relative(REQUIREMENTS)}"
     raise BadInputError(
         f"only {total:,} of at least {fewest:,} {NAMES[language]} characters were found"
-        + (f"; not installed: {', '.join(found.missing)}" if found.missing else "")
-        + (f"; no licence stated: {', '.join(found.unlicensed)}" if found.unlicensed else ""),
+        + (f"; not installed: {_some(missing)}" if missing else "")
+        + (f"; no licence stated: {_some(found.unlicensed)}" if found.unlicensed else ""),
         hint=f"install with: python -m pip install {wanted}",
     )
 
@@ -120,9 +124,14 @@ def _made_from(found: Found, environment: Environment, minimum: Mapping[str, int
         "code": code.hexdigest(),
         "distributions": {name: found.read[name].version for name in sorted(found.read)},
         "minimum": dict(minimum),
-        "missing": found.missing,
+        "missing": [*found.missing, *found.missing_wheels],
         "python": environment.python,
     }
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
 
 
 def _relative(path: Path) -> Path:
