@@ -188,8 +188,8 @@ def _outcome(folder: Path, code: int, usage: Usage, node: str, *, stopped: bool,
         raise Interrupted("stopped", where=node)
     if code == -signal.SIGKILL:
         raise StageKilled(
-            f"its process was killed after {usage.seconds:.0f} s at a peak of {usage.peak_memory_bytes / 2**20:.0f} MiB,"
-            " most likely because the machine ran out of memory",
+            f"its process was killed after {usage.seconds:.0f} s, at a peak of"
+            f" {usage.peak_memory_bytes / 2**20:.0f} MiB, most likely because the machine ran out of memory",
             where=node,
             hint="give it more memory, or lower this stage's part or batch size; finished work is kept",
         )

@@ -1,7 +1,7 @@
 """The one place where a stage becomes a Prefect task.
 
-Prefect schedules, shows and alerts; caching is the engine's alone, so the task has no cache policy and hands on the name
-of a version, never data. A hit shows as `Cached`, a build that went on from earlier work as `Resumed`.
+Prefect schedules, shows and alerts; caching is the engine's alone, so the task has no cache policy and hands on the
+name of a version, never data. A hit shows as `Cached`, a build that went on from earlier work as `Resumed`.
 """
 
 from __future__ import annotations
