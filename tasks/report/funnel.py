@@ -64,7 +64,7 @@ _DOCUMENT_LEVELS = (
 def levels(manifests: Mapping[str, Manifest]) -> list[Level]:
     """Returns the levels whose manifests are there, files first and tokens last."""
     found: list[Level] = []
-    files = _figure(manifests, "snapshot", "files", "rows_out")
+    files = _figure(manifests, "snapshot", "rows_out")
     if files is not None:
         found.append(Level("files seen", "snapshot", files, 1.0, None, "files"))
     counts = [
@@ -113,8 +113,5 @@ def reasons(manifests: Mapping[str, Manifest], bounds: Bounds) -> list[Reason]:
     return [Reason(stage, reason, count, count / most, sources) for stage, reason, count, sources in rows if most]
 
 
-def _figure(manifests: Mapping[str, Manifest], node: str, *names: str) -> float | None:
-    if node not in manifests:
-        return None
-    values = (number(manifests[node].metrics.get(name)) for name in names)
-    return next((value for value in values if value is not None), None)
+def _figure(manifests: Mapping[str, Manifest], node: str, name: str) -> float | None:
+    return number(manifests[node].metrics.get(name)) if node in manifests else None

@@ -122,7 +122,7 @@ def example() -> Example:
                 warnings=["3 of 412 files could not be read"] if node == "collect" else [],
             )
         )
-    manifests["snapshot"].metrics["files"] = 412
+    manifests["snapshot"].metrics["files"] = {"docstrings": 300, "readmes": 112}
     manifests["collect"].metrics["quarantined"] = {"readmes": {"invalid_utf8": 2}, "chinese": {"not_json": 1}}
     manifests["clean"].metrics["dropped"] = {
         "docstrings": {"too_short": 1203, "mostly_symbols": 188, "other_language": 96},
