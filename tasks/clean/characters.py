@@ -38,9 +38,9 @@ _MAX_ROUNDS = 8
 """Each round of repair makes a text shorter or drops control characters; two were the most ever seen."""
 
 
-def damaged_characters(text: pl.Expr) -> pl.Expr:
-    """Counts replacement characters and private-use characters."""
-    return text.str.count_matches(_DAMAGED)
+def damaged_characters(texts: pl.Series) -> pl.Series:
+    """Counts replacement characters and private-use characters (int64)."""
+    return texts.str.count_matches(_DAMAGED).cast(pl.Int64)
 
 
 def normalise(texts: pl.Series, config: UnicodeConfig) -> pl.DataFrame:

@@ -59,8 +59,11 @@ def languages(texts: pl.Series, counts: pl.DataFrame, config: LanguageConfig) ->
     chinese_start = _begins_in_chinese(samples, config)
     found = found.scatter(undecided.filter(chinese_start), "zh")
     undecided, samples = undecided.filter(~chinese_start), samples.filter(~chinese_start)
+    english = _reads_as_english(samples, config)
+    found = found.scatter(undecided.filter(english), "en")
+    undecided, samples = undecided.filter(~english), samples.filter(~english)
     # A beginning without sentences (a table) says nothing of the rest.
-    english = _reads_as_english(samples, config) | _reads_as_english(texts.gather(undecided), config)
+    english = _reads_as_english(texts.gather(undecided), config)
     found = found.scatter(undecided.filter(english), "en")
     undecided, samples = undecided.filter(~english), samples.filter(~english)
     # A Chinese remark in an English text is no evidence against English.
@@ -71,24 +74,21 @@ def languages(texts: pl.Series, counts: pl.DataFrame, config: LanguageConfig) ->
 
 def _begins_in_chinese(samples: pl.Series, config: LanguageConfig) -> pl.Series:
     """Finds Chinese texts followed by so much code or so many names that their letters are mostly Latin."""
-    han, letters = pl.col("text").str.count_matches(r"\p{Han}"), pl.col("text").str.count_matches(r"\p{L}")
-    share = config.min_han_share_of_beginning
-    return samples.to_frame("text").select(begins=(han > 0) & (han >= share * letters))["begins"]
+    han = samples.str.count_matches(r"\p{Han}").cast(pl.Int64)
+    letters = samples.str.count_matches(r"\p{L}").cast(pl.Int64)
+    return (han > 0) & (han >= config.min_han_share_of_beginning * letters)
 
 
 def _reads_as_english(texts: pl.Series, config: LanguageConfig) -> pl.Series:
-    words = pl.col("text").str.count_matches(r"[A-Za-z]+").cast(pl.Int64)
-    share = config.min_function_words
-    return texts.to_frame("text").select(
-        english=(words > 0) & (word_count(pl.col("text"), "en_only") >= share * words)
-    )["english"]
+    words = texts.str.count_matches(r"[A-Za-z]+").cast(pl.Int64)
+    return (words > 0) & (word_count(texts, "en_only") >= config.min_function_words * words)
 
 
-def word_count(text: pl.Expr, name: str) -> pl.Expr:
-    """Counts in each text the words of a list (`tasks/clean/words`); of Chinese ones, characters."""
+def word_count(texts: pl.Series, name: str) -> pl.Series:
+    """Counts in each text the words of a list (`tasks/clean/words`), of Chinese ones the characters (int64)."""
     words = "|".join(re.escape(word) for word in word_list(name))
     # ASCII word boundaries: Unicode ones take the slow path of the regular expression engine.
-    return text.str.count_matches(words if name == "zh" else rf"(?i-u:\b(?:{words})\b)").cast(pl.Int64)
+    return texts.str.count_matches(words if name == "zh" else rf"(?i-u:\b(?:{words})\b)").cast(pl.Int64)
 
 
 def english_confidence(samples: list[str]) -> list[float]:

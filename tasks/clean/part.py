@@ -106,11 +106,9 @@ def judge(documents: pl.DataFrame, config: CleanConfig) -> pl.DataFrame:
     language = languages(beginnings, counts, config.language)
     measured = counts.with_columns(
         language,
-        normal["text"].str.len_chars().cast(pl.Int64).alias("length"),
         _function_words(beginnings, language),
-        extracted.to_frame("text").select(damaged_characters(pl.col("text")).cast(pl.Int64).alias("damaged"))[
-            "damaged"
-        ],
+        texts.str.len_chars().cast(pl.Int64).alias("length"),
+        damaged_characters(extracted).alias("damaged"),
     )
     return documents.select(*_ORIGIN).with_columns(
         raw.alias("raw"),
@@ -123,10 +121,11 @@ def judge(documents: pl.DataFrame, config: CleanConfig) -> pl.DataFrame:
 
 
 def _function_words(texts: pl.Series, language: pl.Series) -> pl.Series:
-    found = pl.when(pl.col("language") == "zh").then(word_count(pl.col("text"), "zh"))
-    return pl.DataFrame({"text": texts, "language": language}).select(
-        found.otherwise(word_count(pl.col("text"), "en")).alias("function_words")
-    )["function_words"]
+    found = pl.zeros(len(texts), dtype=pl.Int64, eager=True).alias("function_words")
+    for name in LANGUAGES:
+        rows = (language == name).arg_true()
+        found = found.scatter(rows, word_count(texts.gather(rows), name))
+    return found
 
 
 def _extracted(documents: pl.DataFrame, config: CleanConfig) -> pl.Series:
