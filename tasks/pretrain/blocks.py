@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from schemas.errors import StageFailed
+from tasks.engine.stage import InputOutput
 from tasks.modeling.objectives import Batch
 from tasks.modeling.order import Order
 from tasks.tokens.token_set import TokenSet
@@ -46,15 +45,15 @@ class Blocks:
         }
 
 
-def token_files(files: Sequence[Path], split: str) -> TokenSet:
+def token_files(split: str, output: InputOutput) -> TokenSet:
     """Opens the token files of a split: each `X.bin` with its `X.idx`.
 
     Raises:
         StageFailed: There is a file without its other half.
     """
-    tokens = {file.name.removesuffix(".bin"): file for file in files if file.suffix == ".bin"}
-    indexes = {file.name.removesuffix(".idx"): file for file in files if file.suffix == ".idx"}
-    if tokens.keys() != indexes.keys():
-        alone = sorted(tokens.keys() ^ indexes.keys())
+    files = {file.stored.name: file for file in output.files}
+    stems = sorted({name.rpartition(".")[0] for name in files})
+    alone = [stem for stem in stems if f"{stem}.bin" not in files or f"{stem}.idx" not in files]
+    if alone:
         raise StageFailed("token files without their index, or the other way round", where=split, details=alone)
-    return TokenSet([(tokens[name], indexes[name]) for name in sorted(tokens)])
+    return TokenSet([(files[f"{stem}.bin"].path, files[f"{stem}.idx"].path) for stem in stems])

@@ -92,7 +92,7 @@ def pretrain(context: Context) -> None:
 def _blocks(context: Context, config: PretrainConfig) -> tuple[Blocks, Blocks]:
     """Opens both splits and checks that there is enough to train on."""
     length = config.context_length
-    sets = {split: token_files([f.path for f in context.inputs[split].files], split) for split in ("train", "valid")}
+    sets = {split: token_files(split, context.inputs[split]) for split in ("train", "valid")}
     for split, tokens in sets.items():
         if tokens.n_tokens <= length:
             raise StageFailed(
