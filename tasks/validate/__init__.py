@@ -1,0 +1,1 @@
+"""`validate`: the shards are checked against declared expectations, and passed on if they meet them."""
