@@ -21,7 +21,8 @@ class EvaluateConfig(Config):
     max_examples: int | None = Field(default=None, ge=1)
     """At most so many test documents or examples, chosen by a keyed hash of what they are; null means all of them.
 
-    Scoring 1,000 documents or generating 150 short answers takes about ten seconds on two cores.
+    With 4.7 M parameters, 200 documents of 280 tokens, or 150 generations of 48, take about 8 CPU seconds beside 7 for
+    importing the libraries.
     """
 
     batch_size: int = Field(default=16, ge=1)

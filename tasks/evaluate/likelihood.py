@@ -61,7 +61,7 @@ def document_nats(
     """Returns the negative log-likelihood of each document: float64[n].
 
     Args:
-        model: A Hugging Face causal language model, in evaluation mode.
+        model: A Hugging Face causal language model without logit scaling (Llama), in evaluation mode.
         documents: Token ids, `<s>` first.
         context: Most tokens that the model reads at once.
         batch_size: Most windows in a batch.
@@ -100,7 +100,9 @@ def _window_nats(
     # Padding stands on the right, where causal attention never looks from a token that is asked for.
     device = model.device
     asked = torch.from_numpy(asked_BT).to(device)
-    logits_NV = model(input_ids=torch.from_numpy(inputs_BT).to(device), use_cache=False).logits[asked].float()
+    # The output layer, two fifths of the arithmetic of a small model, is applied only where a token is asked for.
+    hidden_BTC = model.get_decoder()(input_ids=torch.from_numpy(inputs_BT).to(device), use_cache=False)[0]
+    logits_NV = model.get_output_embeddings()(hidden_BTC[asked]).float()
     losses_N = torch.nn.functional.cross_entropy(
         logits_NV, torch.from_numpy(targets_BT).to(device)[asked], reduction="none"
     )
