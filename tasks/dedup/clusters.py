@@ -37,7 +37,7 @@ class Clusters:
 
     Attributes:
         kept: int64[documents], the document that stands for each; its own number for those that stay.
-        exact: bool[documents], whether a document that goes has the text of the one that stands for it.
+        exact: bool[documents], whether a document that goes has the text or id of the one that stands for it.
         jaccard: float64[documents], similarity to the one that stands for it.
         candidates: Documents that shared a bucket with another.
         compared: Comparisons made.
@@ -74,7 +74,7 @@ def find_clusters(
     stopping: Callable[[], bool],
     progress: Callable[[int, int], None],
 ) -> Clusters:
-    """Groups documents of equal text, then joins groups whose earliest documents are similar, transitively.
+    """Groups documents of equal text or id, then joins groups whose earliest documents are similar, transitively.
 
     Args:
         corpus: All documents.
@@ -112,17 +112,34 @@ def find_clusters(
 
 
 def _first_of_equals(corpus: Corpus) -> I64:
-    """Returns for each document the earliest of the same text."""
-    exact = corpus.keys["exact"][corpus.order]
-    by_text = np.lexsort((exact[:, 1], exact[:, 0]))  # stable: the earliest of equals comes first
-    upper, lower = exact[by_text, 0], exact[by_text, 1]
-    begins = np.ones(len(by_text), dtype=bool)
-    begins[1:] = (upper[1:] != upper[:-1]) | (lower[1:] != lower[:-1])
-    group = np.cumsum(begins) - 1
-    documents = corpus.order[by_text]
-    first = np.empty(corpus.size, dtype=np.int64)
-    first[documents] = documents[begins][group]
-    return first
+    """Returns for each document the earliest that has its text or its id, followed from one to the next.
+
+    What was read as a page and as plain text has one id and two cleaned texts: it is one document still.
+    """
+    relations = [_groups(corpus.keys[name][corpus.order]) for name in ("exact", "id")]
+    first = np.arange(corpus.size, dtype=np.int64)  # places in the order: less is earlier
+    while True:
+        before = first
+        for group, count in relations:
+            least = np.full(count, corpus.size, dtype=np.int64)
+            np.minimum.at(least, group, first)
+            first = least[group]
+        if np.array_equal(first, before):
+            break
+    found = np.empty(corpus.size, dtype=np.int64)
+    found[corpus.order] = corpus.order[first]
+    return found
+
+
+def _groups(keys: U64) -> tuple[I64, int]:
+    """Numbers the distinct rows of uint64[n, 2]; returns the number of each row, and how many there are."""
+    by_key = np.lexsort((keys[:, 1], keys[:, 0]))
+    ordered = keys[by_key]
+    begins = np.ones(len(keys), dtype=bool)
+    begins[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    group = np.empty(len(keys), dtype=np.int64)
+    group[by_key] = np.cumsum(begins) - 1
+    return group, int(begins.sum())
 
 
 def _shingles(

@@ -34,7 +34,7 @@ BATCH_BYTES = 4 << 20
 
 KEY = np.dtype(
     [
-        ("exact", "<u8", (2,)),  # 128 bits of blake2b of the language and the text with whitespace runs as one space
+        ("exact", "<u8", (2,)),  # 128 bits of blake2b of the text, every run of whitespace as one space
         ("id", "<u8", (2,)),  # the document's id as a number, upper half first
         ("day", "<i4"),  # first_seen in days since 1970
         ("language", "u1"),  # place in LANGUAGES
@@ -103,15 +103,15 @@ def shingle_texts(table: pa.Table, shingling: Shingling) -> tuple[kernels.U64, k
     )
 
 
-def exact_digest(language: str, text: str) -> bytes:
+def exact_digest(text: str) -> bytes:
     """Returns 16 bytes that two texts share only if they are equal but for the extent of whitespace."""
-    return hashlib.blake2b(f"{language}\0{' '.join(text.split())}".encode(), digest_size=16).digest()
+    return hashlib.blake2b(" ".join(text.split()).encode(), digest_size=16).digest()
 
 
 def _keys(table: pa.Table) -> npt.NDArray[np.void]:
     keys = np.zeros(table.num_rows, dtype=KEY)
     languages = table["language"].to_pylist()
-    digests = map(exact_digest, languages, table["text"].to_pylist())
+    digests = map(exact_digest, table["text"].to_pylist())
     keys["exact"] = _halves(b"".join(digests))
     keys["id"] = _halves(bytes.fromhex("".join(table["id"].to_pylist())))
     keys["day"] = np.asarray(table["first_seen"].cast(pa.date32()).cast(pa.int32()))

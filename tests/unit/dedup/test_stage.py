@@ -131,11 +131,19 @@ def test_short_texts_are_compared_exactly_only(bench: Bench) -> None:
     assert went(built) == {"spaced": ("exact", rows[0]["id"])}
 
 
-def test_documents_of_two_languages_are_never_duplicates(bench: Bench) -> None:
-    text = "".join(CHARACTERS[:100])
-    rows = [document(text, path="zh", language="zh"), document(text, path="en", language="en")]
-    assert went(dedup(bench, rows)) == {}
-    assert went(dedup(bench, rows, ngram_words=1)) == {}
+def test_documents_of_two_languages_are_duplicates_only_if_equal(bench: Bench) -> None:
+    text = "".join(CHARACTERS[:200])
+    rows = [document(text, path="zh", language="zh"), document(text + "一", path="en", language="en")]
+    assert went(dedup(bench, rows)) == went(dedup(bench, rows, ngram_words=1)) == {}
+    rows.append(document(text, path="equal", language="en", seen="2026-02-01"))
+    assert went(dedup(bench, rows)) == {"equal": ("exact", rows[0]["id"])}
+
+
+def test_one_raw_text_cleaned_in_two_ways_is_one_document(bench: Bench) -> None:
+    page = document("read as a page", path="a.html")
+    plain = document("read as plain text", path="a.txt", id=page["id"])
+    copy = document("read as  plain text", path="b.txt", seen="2026-02-01")
+    assert went(dedup(bench, [copy, plain, page])) == dict.fromkeys(("a.txt", "b.txt"), ("exact", page["id"]))
 
 
 def test_a_chain_of_similar_documents_is_one_cluster_and_says_how_far_its_ends_are(bench: Bench) -> None:
