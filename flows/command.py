@@ -41,14 +41,13 @@ def main() -> None:
 
 def _end_with(error: Exception) -> None:
     """Ends for what is no error of ours: a usage error of the command line, or a defect."""
-    from typer._click.exceptions import Abort, ClickException, Exit
-
-    if isinstance(error, Exit):
+    if isinstance(error, typer.Exit):
         sys.exit(error.exit_code)
-    if isinstance(error, Abort):
+    if isinstance(error, typer.Abort):
         sys.exit(int(ExitCode.INTERRUPTED))
-    if isinstance(error, ClickException):
-        error.show()
+    show = getattr(error, "show", None)
+    if callable(show):  # a usage error, which shows itself
+        show()
         sys.exit(int(ExitCode.BAD_CONFIG))
     log = _write_traceback(error)
     _complain(f"this is a defect of Nightmill: {type(error).__name__}: {error}\n  the traceback is in {log}")

@@ -51,7 +51,7 @@ def execute_with_prefect(run: Run) -> None:
 def quiet_prefect() -> None:
     """Sets what a run from the command line wants of Prefect, unless the user set it otherwise."""
     for name, value in {
-        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_TO_API_ENABLED": "false",
         "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",

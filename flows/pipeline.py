@@ -23,7 +23,11 @@ def hand_over(run: Run) -> None:
     _handed_over[run.record.run] = run
 
 
-@flow(name="nightmill", flow_run_name="{config}", persist_result=False, log_prints=False)
+# Tasks that wait for others hold a thread each; how many stages are built at a time is the engine's to limit.
+_THREADS: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
+
+
+@flow(name="nightmill", task_runner=_THREADS, flow_run_name="{config}", persist_result=False, log_prints=False)
 def pipeline(config: str, run_id: str = "", date: str | None = None, force: list[str] | None = None) -> State[Any]:
     """Runs a pipeline.
 
@@ -53,6 +57,3 @@ def pipeline(config: str, run_id: str = "", date: str | None = None, force: list
     if record.outcome == "interrupted":
         return Cancelled(message="stopped; the next run goes on from here")
     return Failed(name="Held" if record.outcome == "held" else None, message=str(error))
-
-
-pipeline = pipeline.with_options(task_runner=ThreadPoolTaskRunner(max_workers=64))

@@ -84,17 +84,16 @@ def prepare(request: Request, *, create: bool = True) -> Session:
     return Session(request, configuration, graph, store, planner, selected, planner.plan())
 
 
-def write_report(store: Store, record: RunRecord) -> Path:
+def report_on(store: Store, record: RunRecord) -> Path:
     """Renders a run's report into the store and returns its path."""
-    from tasks.report.render import render
+    from tasks.report.render import write_report
 
-    target = store.root / "reports" / f"{record.run}.html"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    text = render(record, manifests_of(store, record), lambda file: store.verified_path(file).read_bytes())
-    temporary = target.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(target)
-    return target
+    return write_report(
+        store.root / "reports" / f"{record.run}.html",
+        record,
+        manifests_of(store, record),
+        lambda file: store.verified_path(file).read_bytes(),
+    )
 
 
 def manifests_of(store: Store, record: RunRecord) -> dict[str, Manifest]:

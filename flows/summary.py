@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 from flows.session import manifests_of
@@ -11,7 +12,6 @@ from schemas.scores import Score
 from tasks.store.store import Store
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
 STYLES = {
@@ -35,7 +35,7 @@ def stages_table(record: RunRecord) -> Table:
     table.add_column("", no_wrap=True)
     for name in ("rows in", "rows out", "seconds", "CPU s", "peak MiB"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("why", overflow="fold", ratio=1)
+    table.add_column("why", overflow="fold", min_width=20)
     for stage in record.stages:
         worked = stage.seconds > 0
         table.add_row(
@@ -63,6 +63,10 @@ def scores_of(store: Store, record: RunRecord) -> list[Score]:
     return found
 
 
+HEADLINES = ("bits_per_byte", "bleu", "rougeL", "accuracy", "f1_macro")
+"""Metrics that a run ends with; the report shows all of them."""
+
+
 def scores_table(scores: list[Score]) -> Table:
     """Returns the scores with their intervals, beside their baselines."""
     from rich.table import Table
@@ -72,9 +76,11 @@ def scores_table(scores: list[Score]) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("score", "95 % interval", "n"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("baselines", overflow="fold")
+    table.add_column("baselines", no_wrap=True)
     table.add_column("learned", no_wrap=True)
     for score in scores:
+        if score.metric not in HEADLINES:
+            continue
         interval = "" if score.low is None or score.high is None else f"{score.low:.3f} – {score.high:.3f}"
         table.add_row(
             score.task,
@@ -89,8 +95,12 @@ def scores_table(scores: list[Score]) -> Table:
     return table
 
 
-def print_summary(console: Console, store: Store, record: RunRecord) -> None:
-    """Prints the stages and the scores."""
+def print_summary(store: Store, record: RunRecord) -> None:
+    """Prints the stages and the scores on standard output."""
+    from rich.console import Console
+
+    # Tables in a file or pipe are not cut to the 80 columns that no terminal has there.
+    console = Console() if sys.stdout.isatty() else Console(width=160, no_color=True)
     console.print(stages_table(record))
     scores = scores_of(store, record)
     if scores:

@@ -89,8 +89,8 @@ def report(
     Example: nightmill report latest --store .nightmill/store
     """
     from flows.lookup import find_run, open_store
-    from flows.session import write_report
+    from flows.session import report_on
 
     opened = open_store(store)
-    print_line(str(write_report(opened, find_run(opened, run))))
+    print_line(str(report_on(opened, find_run(opened, run))))
     return 0

@@ -32,12 +32,10 @@ def status(
     if as_json:
         print_json(record.model_dump(mode="json"))
         return 0
-    from rich.console import Console
-
     from flows.summary import print_summary
 
     print_line(f"run {record.run} of {record.pipeline} ({record.date}): {record.outcome}")
-    print_summary(Console(), opened, record)
+    print_summary(opened, record)
     return 0
 
 

@@ -74,7 +74,7 @@ def run(
     """
     from flows.execute import execute_plainly, execute_with_prefect, stopped_by_signals
     from flows.progress import listener
-    from flows.session import write_report
+    from flows.session import report_on
 
     session = _prepare(config, assignments, first, last, only, force, date)
     with listener() as listening:
@@ -85,13 +85,10 @@ def run(
             else:
                 execute_plainly(current)
             record = current.finish()
-    from rich.console import Console
-
     from flows.summary import print_summary
 
-    console = Console()
-    print_summary(console, session.store, record)
-    report = write_report(session.store, record)
+    print_summary(session.store, record)
+    report = report_on(session.store, record)
     print_line(f"\nrun {record.run}: {record.outcome}\nreport: {_shown(report)}")
     error = current.error()
     if error is None:

@@ -10,12 +10,10 @@ nothing, unless a bucket was too large to be compared in full, which is warned o
 
 from __future__ import annotations
 
-import dataclasses
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from schemas.config.dedup import DedupConfig
-from tasks.engine.stage import Context, InputFile, Part, Stage, StoredFile
+from tasks.engine.stage import Context, Part, Stage
 
 if TYPE_CHECKING:
     from tasks.dedup.clusters import Clusters
@@ -40,8 +38,8 @@ def build(context: Context) -> None:
     signed = context.map_parts(sign_part, [Part(file.stored.name, (file,), parameters) for file in files])
     corpus = Corpus.load(
         [file.path for file in files],
-        [_path(file, result.files[KEYS]) for file, result in zip(files, signed, strict=True)],
-        [_path(file, result.files[SIGNATURES]) for file, result in zip(files, signed, strict=True)],
+        [context.path(result.files[KEYS]) for result in signed],
+        [context.path(result.files[SIGNATURES]) for result in signed],
     )
     clusters = find_clusters(
         corpus,
@@ -65,13 +63,6 @@ def build(context: Context) -> None:
     for file in files:
         context.add("documents", file.stored.name, written.get(file.stored.name, file.stored))
     _report(context, corpus, clusters, [result.figures["sources"] for result in signed], gone)
-
-
-def _path(beside: InputFile, stored: StoredFile) -> Path:
-    """Returns a local file with the bytes of a part's result: it lies in the store that the part's input came from."""
-    file: Any = beside
-    path: Path = dataclasses.replace(file, stored=stored).path
-    return path
 
 
 def _report(

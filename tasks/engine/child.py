@@ -21,6 +21,7 @@ from typing import Any
 
 from schemas.errors import ExitCode, Interrupted, NightmillError, StageFailed, StageKilled, StoreError
 from tasks.engine.context import BuildContext
+from tasks.engine.host import high_water_mark
 from tasks.engine.spec import BuildResult, BuildSpec
 from tasks.engine.stage import Stage
 from tasks.store.local import store_errors
@@ -86,6 +87,7 @@ def build(spec: BuildSpec, stage: Stage, *, tell: Any, stop: threading.Event) ->
         if stop.is_set() and not any(context.result.outputs.values()):
             raise Interrupted("stopped")
         context.result.libraries = _libraries()
+        context.result.peak_memory_bytes = high_water_mark()
         return context.result
     except NightmillError as error:
         return _failed(error)

@@ -100,6 +100,9 @@ class BuildContext:
         counts["reused"] += sum(result.reused for result in results)
         return results
 
+    def path(self, file: StoredFile) -> Path:
+        return self._store.verified_path(_record(file))
+
     def add(self, output: str, name: str, file: Path | StoredFile, *, rows: int | None = None) -> None:
         if output not in self.result.outputs:
             raise ValueError(f"{self._spec.stage} has no output named {output!r}")

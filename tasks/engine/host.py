@@ -25,3 +25,13 @@ def host_class() -> str:
     flags = (told.get("flags") or told.get("Features") or "").split()
     vendor = ["amd"] if told.get("vendor_id") == "AuthenticAMD" else []
     return "-".join([platform.machine(), *vendor, *(flag for flag in _TELLING_FLAGS if flag in flags)])
+
+
+def high_water_mark(pid: int | str = "self") -> int:
+    """Returns the most memory that a process ever held, in bytes; 0 where that cannot be told."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    line = next((line for line in status.splitlines() if line.startswith("VmHWM:")), "VmHWM: 0 kB")
+    return int(line.split()[1]) * 1024

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -13,14 +14,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import psutil
+
 from schemas.errors import Interrupted, NightmillError, StageFailed, StageKilled
+from tasks.engine.host import high_water_mark
 from tasks.engine.spec import BuildResult
 
-GRACE_S = 3.0
+GRACE_S = 2.5
 """How long a stage may take to save a checkpoint after it was asked to stop: Ctrl-C must end within 5 s."""
 
 POLL_S = 0.1
@@ -31,6 +35,7 @@ _QUIET = {
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONUNBUFFERED": "1",
@@ -128,6 +133,7 @@ def run_builder(
     killed = ""
     usage: Usage | None = None
     status = 0
+    memory = _PeakMemory(process.pid)
     try:
         with selectors.DefaultSelector() as selector, os.fdopen(read_end, "rb", buffering=0) as events:
             selector.register(events, selectors.EVENT_READ)
@@ -145,13 +151,14 @@ def run_builder(
                     *lines, pending = pending.split(b"\n")
                     for line in lines:
                         heard(json.loads(line))
+                memory.sample()
                 pid, status, resources = os.wait4(process.pid, os.WNOHANG)
                 if pid:
                     process.returncode = os.waitstatus_to_exitcode(status)
                     usage = Usage(
                         time.monotonic() - started,
                         resources.ru_utime + resources.ru_stime,
-                        resources.ru_maxrss * 1024,
+                        memory.peak_bytes,
                     )
                     break
                 if lost() and not killed:
@@ -170,7 +177,38 @@ def run_builder(
         if process.stdin is not None:
             process.stdin.close()
     assert usage is not None
-    return _outcome(folder, process.returncode, usage, node, stopped=bool(asked_at), lost=killed == "lease"), usage
+    result = _outcome(folder, process.returncode, usage, node, stopped=bool(asked_at), lost=killed == "lease")
+    return result, replace(usage, peak_memory_bytes=max(usage.peak_memory_bytes, result.peak_memory_bytes))
+
+
+class _PeakMemory:
+    """Most memory that a builder and the processes below it held at a time.
+
+    Sampled, because the kernel's own figure for a child (`ru_maxrss`) begins at the size of the process that started
+    it. The builder adds its own high-water mark when it is done.
+    """
+
+    EVERY_S = 0.25
+
+    def __init__(self, pid: int) -> None:
+        self.peak_bytes = 0
+        self._process: psutil.Process | None = None
+        self._next = 0.0
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._process = psutil.Process(pid)
+
+    def sample(self) -> None:
+        """Looks at the processes, at most every `EVERY_S`."""
+        now = time.monotonic()
+        if self._process is None or now < self._next:
+            return
+        self._next = now + self.EVERY_S
+        try:
+            own = high_water_mark(self._process.pid)
+            below = sum(child.memory_info().rss for child in self._process.children(recursive=True))
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            return
+        self.peak_bytes = max(self.peak_bytes, own, below and own + below)
 
 
 def _outcome(folder: Path, code: int, usage: Usage, node: str, *, stopped: bool, lost: bool) -> BuildResult:

@@ -44,5 +44,6 @@ class BuildResult(BaseModel):
     warnings: list[str] = []
     resumed: str = ""
     libraries: dict[str, str] = {}
+    peak_memory_bytes: int = 0
     error: dict[str, Any] | None = None
     """`NightmillError.to_json()` when the build failed."""

@@ -145,6 +145,14 @@ class Context(Protocol):
         """
         ...
 
+    def path(self, file: StoredFile) -> Path:
+        """Returns a local file with the bytes of a stored one, such as a part's result.
+
+        Raises:
+            DamagedArtifact: The bytes are gone or altered.
+        """
+        ...
+
     def add(self, output: str, name: str, file: Path | StoredFile, *, rows: int | None = None) -> None:
         """Adds a content file to a named output: a file written below `folder`, or one that is stored already."""
         ...

@@ -1,4 +1,4 @@
-# ruff: noqa: T201 (a script that prints its figures)
+
 """How fast `clean` is, step by step, and what it drops: `python tests/benchmarks/bench_clean.py CORPUS`.
 
 CORPUS is a folder of Parquet files with the columns id, format, lang and content. CPU seconds, so that a busy machine

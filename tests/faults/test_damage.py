@@ -1,0 +1,152 @@
+"""Deleted, truncated and flipped files; full, read-only and foreign stores."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mini import DATE, STAGES, Mini
+
+
+def files_of(project: Mini, stage: str) -> list[tuple[str, Path]]:
+    manifest = project.manifest(stage)
+    return [
+        (f"{output}/{file['name']}", project.store / "objects" / file["digest"][:2] / file["digest"][2:])
+        for output, found in manifest["outputs"].items()
+        for file in found["files"]
+    ]
+
+
+def harm(path: Path, kind: str) -> None:
+    if kind == "delete":
+        path.unlink()
+        return
+    path.chmod(0o644)
+    if kind == "truncate":
+        os.truncate(path, path.stat().st_size // 2)
+    else:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 0x10
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["delete", "truncate"])
+def test_missing_and_short_files_are_named_and_only_their_stages_rebuilt(project: Mini, kind: str) -> None:
+    """Every content file that no other stage shares is harmed at once, then each stage must say which and why."""
+    before = project.digests()
+    harmed: dict[str, str] = {}
+    for stage in ("collect", "clean", "tokenizer", "evaluate.pretrain"):
+        name, path = files_of(project, stage)[0]
+        harm(path, kind)
+        harmed[stage] = name
+    said = project.nightmill("plan", "pipeline.yaml", "--date", DATE, code=2)
+    told = "is missing" if kind == "delete" else "bytes instead of"
+    for name in list(harmed.values())[:1]:
+        assert name in said and told in said
+    shutil.rmtree(project.store / "parts")
+    outcomes = project.run()
+    assert {stage for stage, found in outcomes.items() if found["outcome"] != "cached"} == set(harmed)
+    for stage, name in harmed.items():
+        assert name in outcomes[stage]["reason"] and told in outcomes[stage]["reason"]
+    assert project.digests() == before
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_loss_of_any_file_of_any_artifact_is_noticed_and_repaired(project: Mini, stage: str) -> None:
+    before = project.digests()
+    for number, (name, path) in enumerate(files_of(project, stage)[:3]):
+        harm(path, ("delete", "truncate")[number % 2])
+        assert name in project.nightmill("why", "pipeline.yaml", stage, "--date", DATE) or stage in (
+            # The damage is told by the first stage of the graph that holds the same object.
+            "validate",
+        )
+    outcomes = project.run()
+    rebuilt = {name for name, found in outcomes.items() if found["outcome"] != "cached"}
+    sharing = {"shard", "validate"} if stage in ("shard", "validate") else {stage}
+    assert rebuilt & sharing and rebuilt <= sharing | {"dedup", "clean", "collect"}
+    assert project.digests() == before
+
+
+def test_verify_finds_flipped_bytes_and_the_next_run_rebuilds_just_those(project: Mini) -> None:
+    before = project.digests()
+    name, path = files_of(project, "tokenizer")[0]
+    harm(path, "flip")
+    assert set(project.statuses().values()) == {"cached"}, "a flip cannot be seen without reading"
+    said = project.nightmill("verify", "--store", "store", code=5)
+    assert "tokenizer" in said and name in said
+    outcomes = project.run()
+    assert {stage for stage, found in outcomes.items() if found["outcome"] != "cached"} == {"tokenizer"}
+    assert project.digests() == before
+    assert "0 damaged" in project.nightmill("verify", "--store", "store")
+
+
+def test_the_stage_that_reads_flipped_bytes_has_them_rebuilt(project: Mini) -> None:
+    before = project.digests()
+    _, path = files_of(project, "pretrain")[-1]
+    harm(path, "flip")
+    said = project.nightmill(
+        "run", "pipeline.yaml", "--no-prefect", "--date", DATE, "--force", "evaluate.pretrain", code=0
+    )
+    assert "damaged and will be rebuilt" in said
+    outcomes = project.outcomes()
+    assert {stage for stage, found in outcomes.items() if found["outcome"] != "cached"} == {
+        "pretrain",
+        "evaluate.pretrain",
+    }
+    assert project.digests() == before
+
+
+@pytest.mark.parametrize("place", ["keys", "manifest"])
+def test_a_broken_pointer_or_manifest_is_a_miss_with_its_reason(project: Mini, place: str) -> None:
+    manifest = project.manifest("clean")
+    if place == "keys":
+        (project.store / "keys" / manifest["key"]).write_text("{")
+    else:
+        (project.store / "artifacts" / "clean" / manifest["version"] / "manifest.json").write_text("{")
+    said = project.nightmill("plan", "pipeline.yaml", "--date", DATE, code=2)
+    assert "cannot be read" in said
+    outcomes = project.run()
+    assert {stage for stage, found in outcomes.items() if found["outcome"] != "cached"} == {"clean"}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with 6 MiB, which root cannot write beyond either."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(place)], capture_output=True, text=True
+    )
+    if made.returncode:
+        pytest.skip(f"cannot mount a small disk here: {made.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_is_a_clear_error_and_the_next_run_goes_on(small_disk: Path, tmp_path: Path) -> None:
+    project = Mini(tmp_path / "project").create()
+    project.change(store=str(small_disk / "store"))
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"\0" * (5 << 20))
+    said = project.nightmill("run", "pipeline.yaml", "--no-prefect", "--date", DATE, "--until", "dedup", code=5)
+    assert "No space left on device" in said and "free some space" in said
+    ballast.unlink()
+    project.nightmill("run", "pipeline.yaml", "--no-prefect", "--date", DATE, "--until", "dedup")
+    said = project.nightmill("verify", "--store", str(small_disk / "store"))
+    assert "0 damaged" in said
+
+
+def test_a_read_only_store_is_a_clear_error_and_loses_nothing(small_disk: Path, tmp_path: Path) -> None:
+    project = Mini(tmp_path / "project").create()
+    project.change(store=str(small_disk / "store"))
+    arguments = ["run", "pipeline.yaml", "--no-prefect", "--date", DATE, "--until"]
+    project.nightmill(*arguments, "collect")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    said = project.nightmill(*arguments, "clean", code=5)
+    assert "read-only" in said.lower()
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    project.nightmill(*arguments, "clean")
