@@ -11,7 +11,12 @@ from schemas.config.training import OptimizerConfig, Precision, ScheduleConfig, 
 
 
 class FinetuneConfig(Config):
-    """How one task is learnt. The budget is a number of steps, never of seconds."""
+    """How one task is learnt. The budget is a number of steps, never of seconds.
+
+    From a model of pretraining's defaults, 60 steps of 16 examples of up to 160 tokens took 50 CPU seconds. A classifier
+    of 22 classes learnt more at 0.006 than at 0.003 (accuracy .61 against .57), a writer of summaries less at 0.008 than
+    at 0.003 (5.79 nats a token against 5.62).
+    """
 
     kind: Literal["generation", "classification"]
     """`generation`: the target is a text that the model writes; `classification`: it is one of a few labels."""
@@ -29,7 +34,7 @@ class FinetuneConfig(Config):
     """A target text's tokens beyond this are cut off (generation only)."""
     max_labels: int = Field(default=1000, ge=2)
     """More labels than this are taken for a mistake (classification only)."""
-    learning_rate: float = Field(default=0.002, gt=0.0)
+    learning_rate: float = Field(default=0.003, gt=0.0)
     """Highest learning rate."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """How weights are updated."""

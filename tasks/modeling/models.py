@@ -7,14 +7,16 @@ could be measured.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
+from transformers.utils import logging as transformers_logging
 
 from schemas.errors import StageFailed
 from schemas.tokens import BOS, EOS, PAD
@@ -79,7 +81,7 @@ def load_decoder(folder: Path, dropout: float | None = None) -> Any:
         StageFailed: The folder holds no decoder.
     """
     settings: dict[str, Any] = {} if dropout is None else {"attention_dropout": dropout}
-    return _load(AutoModelForCausalLM, folder, settings)
+    return load_pretrained(AutoModelForCausalLM, folder, **settings)
 
 
 def load_as_classifier(folder: Path, labels: list[str], seed: int, dropout: float | None = None) -> Any:
@@ -115,12 +117,18 @@ def count_parameters(model: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _load(kind: Any, folder: Path, settings: Mapping[str, Any]) -> Any:
+def load_pretrained(kind: Any, folder: Path, **settings: Any) -> Any:
+    """Loads a model of one of transformers' Auto classes from a local folder: float32, in evaluation mode.
+
+    Raises:
+        StageFailed: The folder holds no such model.
+    """
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         model = kind.from_pretrained(folder, local_files_only=True, dtype=torch.float32, **settings)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise StageFailed(
-            f"no model could be loaded: {error}", where="model", hint="give the folder that `pretrain` publishes"
+            f"no model could be loaded: {error}", where="model", hint="give the folder that a training publishes"
         ) from error
     return model.eval()
 

@@ -12,6 +12,7 @@ from transformers import AutoModelForSequenceClassification
 
 from schemas.errors import StageFailed
 from schemas.tokens import PAD
+from tasks.modeling.models import load_pretrained
 from tasks.modeling.prompts import classified_ids
 
 
@@ -49,17 +50,14 @@ def load_classifier(folder: Path) -> Classifier:
     Raises:
         StageFailed: The folder holds no classifier.
     """
-    try:
-        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-    except (OSError, ValueError, KeyError) as error:
-        raise StageFailed(f"no classifier could be loaded: {error}", where="model") from error
+    model = load_pretrained(AutoModelForSequenceClassification, folder)
     config = model.config
     if "LlamaForSequenceClassification" not in (config.architectures or []):
         raise StageFailed(
             "the model is no classifier", where="model", hint="give the model of a fine-tuning of kind classification"
         )
     labels = [config.id2label[number] for number in range(config.num_labels)]
-    return Classifier(model.eval(), labels, int(getattr(config, "max_content", config.max_position_embeddings - 2)))
+    return Classifier(model, labels, int(getattr(config, "max_content", config.max_position_embeddings - 2)))
 
 
 @torch.inference_mode()

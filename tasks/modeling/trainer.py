@@ -63,7 +63,7 @@ class Callbacks:
 
     Attributes:
         evaluate: Returns the validation loss of the model; may be None.
-        on_step: Told of each step, with the tokens per second since this process began.
+        on_step: Told of each step, with the tokens per second of this process.
         on_resume: Told the step that a checkpoint goes on from.
         stopping: True once the training is to save and stop.
     """
@@ -80,7 +80,7 @@ class TrainResult:
 
     Attributes:
         records: Every step since the first, also those of processes before.
-        tokens_per_second: Of this process; 0 when nothing was left to do.
+        tokens_per_second: Of this process's steps, validation and checkpoints apart; 0 when none was left to do.
     """
 
     records: list[StepRecord]
@@ -125,7 +125,7 @@ def train(
         restore_generators(state.generators)
         callbacks.on_resume(state.step)
     log = StepLog(checkpoints.folder, state.step)
-    first_tokens, started = state.tokens, time.perf_counter()
+    first_tokens, seconds = state.tokens, 0.0
 
     def save(reached: TrainingState) -> None:
         if reached.step > max(checkpoints.steps(), default=0):
@@ -133,11 +133,12 @@ def train(
             checkpoints.save(model, optimizers, reached)
 
     def rate(reached: TrainingState) -> float:
-        return (reached.tokens - first_tokens) / max(time.perf_counter() - started, 1e-9)
+        return (reached.tokens - first_tokens) / max(seconds, 1e-9)
 
     try:
         model.train()
         while state.step < settings.steps:
+            began = time.perf_counter()
             sums = _accumulate(model, objective, batches, state.step, settings, callbacks)
             if sums is None:
                 optimizers.clear()
@@ -147,6 +148,7 @@ def train(
                     hint="the next run goes on from this step",
                 )
             record = _update(optimizers, state, sums, settings)
+            seconds += time.perf_counter() - began
             state = TrainingState(step=record.step, tokens=record.tokens, generators=generator_states())
             if callbacks.evaluate is not None and _is_due(state.step, settings.evaluate_every, settings.steps):
                 record = StepRecord(**{**record.to_json(), "valid_loss": callbacks.evaluate(model)})
