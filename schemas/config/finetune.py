@@ -13,9 +13,9 @@ from schemas.config.training import OptimizerConfig, Precision, ScheduleConfig, 
 class FinetuneConfig(Config):
     """How one task is learnt. The budget is a number of steps, never of seconds.
 
-    From a model of pretraining's defaults, 60 steps of 16 examples of up to 160 tokens took 50 CPU seconds. A classifier
-    of 22 classes learnt more at 0.006 than at 0.003 (accuracy .61 against .57), a writer of summaries less at 0.008 than
-    at 0.003 (5.79 nats a token against 5.62).
+    From a model of pretraining's defaults, 60 steps of 16 examples of up to 160 tokens took 50 CPU seconds. A
+    classifier of 22 classes learnt more at 0.006 than at 0.003 (accuracy .61 against .57), a writer of summaries less
+    at 0.008 than at 0.003 (5.79 nats a token against 5.62).
     """
 
     kind: Literal["generation", "classification"]

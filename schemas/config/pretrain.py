@@ -16,7 +16,8 @@ class PretrainConfig(Config):
     The defaults make 4.9 M parameters from a vocabulary of 8,192 and took 207 CPU seconds in float32, about two minutes
     on two idle cores. On 23 MB of manuals (a fifth Chinese) they took validation bits per byte to .735 of a token
     unigram model's. Learning rates of 0.01 and 0.02 gave .738 and .758; at 0.01, embeddings at 0.3 and 3 times the rate
-    gave .748 and .732, and six layers of width 192 gave .742.
+    gave .748 and .732, and six layers of width 192 gave .742. AdamW alone at 0.003 gave .839; batches of 4 with
+    440 steps at 0.007 gave .751.
     """
 
     model: ModelConfig = ModelConfig()
