@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.context import get_run_context
+from prefect.futures import PrefectFuture
 from prefect.futures import wait as wait_for_all
 from prefect.states import Cancelled, Completed, Failed
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from tasks.engine.prefect_task import stage_task
 from tasks.engine.runner import Run
@@ -24,7 +25,7 @@ def hand_over(run: Run) -> None:
 
 
 # Tasks that wait for others hold a thread each; how many stages are built at a time is the engine's to limit.
-_THREADS: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
+_THREADS = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner[Any](max_workers=64))
 
 
 @flow(name="nightmill", task_runner=_THREADS, flow_run_name="{config}", persist_result=False, log_prints=False)

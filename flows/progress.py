@@ -84,7 +84,7 @@ class PlainLines:
         self._say(f"! {node}: {message}")
 
     def finished(self, outcome: StageOutcome) -> None:
-        if outcome.outcome != "cached":
+        if outcome.outcome not in ("cached", "skipped"):
             self._say(describe(outcome))
 
     def _say(self, line: str) -> None:
@@ -140,7 +140,7 @@ class LiveLines:
     def finished(self, outcome: StageOutcome) -> None:
         if outcome.node in self._tasks:
             self._progress.remove_task(self._tasks.pop(outcome.node))
-        if outcome.outcome != "cached":
+        if outcome.outcome not in ("cached", "skipped"):
             style = {"failed": "red", "held": "yellow", "blocked": "dim", "interrupted": "yellow"}.get(outcome.outcome)
             self._console.print(describe(outcome), markup=False, style=style, highlight=False)
 

@@ -21,6 +21,7 @@ STYLES = {
     "failed": "red",
     "held": "yellow",
     "blocked": "dim",
+    "skipped": "dim",
     "interrupted": "yellow",
 }
 

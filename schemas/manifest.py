@@ -83,7 +83,9 @@ class Manifest(Record):
     flow_run: str = ""
 
 
-Outcome = Literal["pending", "running", "cached", "built", "resumed", "failed", "held", "blocked", "interrupted"]
+Outcome = Literal[
+    "pending", "running", "cached", "built", "resumed", "failed", "held", "blocked", "interrupted", "skipped"
+]
 
 
 class StageOutcome(Record):

@@ -39,6 +39,8 @@ def _state(outcome: StageOutcome) -> State[Any]:
         return Completed(name="Resumed", message=outcome.reason, data=outcome.version)
     if outcome.outcome == "built":
         return Completed(name="Built", message=outcome.reason, data=outcome.version)
+    if outcome.outcome == "skipped":
+        return Completed(name="Skipped", message=outcome.reason)
     if outcome.outcome == "interrupted":
         return Cancelled(message="stopped; the next run goes on from here")
     if outcome.outcome == "held":

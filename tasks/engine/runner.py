@@ -145,6 +145,9 @@ class Run:
         return outcome
 
     def _execute(self, node: Node, outcome: StageOutcome) -> None:
+        if node.name not in self.selected and not self.graph.descendants(node.name) & self.selected:
+            outcome.outcome, outcome.reason = "skipped", "not selected"
+            return
         blocker = next((other for other in node.upstream if other not in self._manifests), None)
         if blocker is not None:
             self._blocked(outcome, blocker)

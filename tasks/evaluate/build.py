@@ -61,7 +61,7 @@ def _language_modelling(context: Context, config: EvaluateConfig) -> Result:
         map(train.document, range(train.n_documents)), _languages(train, range(train.n_documents)), vocabulary
     )
     identities = [_identity(test.document(number)) for number in range(test.n_documents)]
-    chosen = choose(identities, config.max_examples, config.seed)
+    chosen = choose(identities, _languages(test, range(test.n_documents)), config.max_examples, config.seed)
     documents = [test.document(number) for number in chosen]
     languages = _languages(test, chosen)
     nats = document_nats(
@@ -161,7 +161,8 @@ def _examples(context: Context, config: EvaluateConfig) -> tuple[list[Example], 
     train = read_examples(file.path for file in context.inputs["train"].files)
     test = read_examples(file.path for file in context.inputs["test"].files)
     _refuse_empty(len(train), len(test))
-    chosen = choose([example.id.encode() for example in test], config.max_examples, config.seed)
+    identities, languages = [example.id.encode() for example in test], [example.language for example in test]
+    chosen = choose(identities, languages, config.max_examples, config.seed)
     return train, test, [test[row] for row in chosen]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, StageFailed
 from schemas.expectations import Expectation
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when it is imported
@@ -78,7 +78,15 @@ def check(
         wanted = {name: expectation for name, expectation in expectations.items() if expectation.table == table}
         if wanted:
             result = _validated(context, table, frame, wanted, examples)
-            verdicts += [_verdict(one, wanted) for one in result.results]
+            found = [_verdict(one, wanted) for one in result.results]
+            missing = wanted.keys() - {verdict.name for verdict in found}
+            if missing:
+                raise StageFailed(
+                    f"Great Expectations did not check {', '.join(sorted(missing))}",
+                    where="validate",
+                    hint="this is a defect: report it",
+                )
+            verdicts += found
             results.append(result)
     return sorted(verdicts, key=lambda verdict: verdict.name), results
 
@@ -86,18 +94,21 @@ def check(
 def _validated(
     context: Any, table: str, frame: pl.DataFrame, expectations: Mapping[str, Expectation], examples: int
 ) -> Any:
-    suite = gx.ExpectationSuite(name=table)
-    for name, expectation in expectations.items():
+    configurations = [
+        ExpectationConfiguration(
+            type=expectation.type,
+            kwargs={"column": expectation.column} | expectation.arguments,
+            meta={"name": name},
+        )
+        for name, expectation in expectations.items()
+    ]
+    for name, configuration in zip(expectations, configurations, strict=True):
         try:
-            suite.add_expectation_configuration(
-                ExpectationConfiguration(
-                    type=expectation.type,
-                    kwargs={"column": expectation.column} | expectation.arguments,
-                    meta={"name": name},
-                )
-            )
+            configuration.to_domain_obj()
         except (GreatExpectationsError, ValueError, TypeError) as error:
             raise _unusable(name, str(error)) from error
+    # Given at once: added one by one, a second check of the same type and column would silently replace the first.
+    suite = gx.ExpectationSuite(name=table, expectations=configurations)
     context.suites.add(suite)
     asset = context.data_sources.add_pandas(table).add_dataframe_asset(table)
     batch = asset.add_batch_definition_whole_dataframe(table)

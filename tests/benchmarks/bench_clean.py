@@ -1,4 +1,3 @@
-
 """How fast `clean` is, step by step, and what it drops: `python tests/benchmarks/bench_clean.py CORPUS`.
 
 CORPUS is a folder of Parquet files with the columns id, format, lang and content. CPU seconds, so that a busy machine

@@ -16,6 +16,9 @@ import pyarrow.parquet as pq
 import yaml
 from token_stages import chinese_texts, english_texts
 
+from flows.lookup import find_artifact, find_run
+from tasks.store.store import Store
+
 ROOT = Path(__file__).parents[2]
 DATE = "2026-01-01"
 
@@ -90,9 +93,8 @@ def write_corpus(folder: Path) -> None:
         for text in english[84:180]:
             file.write(json.dumps({"text": text, "licence": "MIT"}) + "\n")
         file.write("this line is no JSON\n")
-    with gzip.open(records / "chinese.jsonl.gz", "wt", encoding="utf-8") as stream:
-        for text in chinese[:120]:
-            stream.write(json.dumps({"text": text}, ensure_ascii=False) + "\n")
+    lines = [json.dumps({"text": text}, ensure_ascii=False) for text in chinese[:120]]
+    (records / "chinese.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
     table = pa.table({"text": english[180:] + chinese[120:]})
     pq.write_table(table, records / "both.parquet")
     titles, scripts = [], []
@@ -119,6 +121,11 @@ class Mini:
         self.code = code
         self.config = folder / "pipeline.yaml"
         self.store = folder / "store"
+
+    @property
+    def store_folder(self) -> Path:
+        """Where the configuration puts the store."""
+        return self.folder / str(yaml.safe_load(self.config.read_text(encoding="utf-8"))["store"])
 
     def create(self) -> Mini:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -178,8 +185,8 @@ class Mini:
 
     def outcomes(self) -> dict[str, dict[str, Any]]:
         """The outcome of each stage in the latest run."""
-        record = json.loads(self.nightmill("status", "--store", "store", "--json"))
-        return {stage["node"]: stage for stage in record["stages"]}
+        record = find_run(Store.open(self.store_folder), "latest")
+        return {stage.node: stage.model_dump() for stage in record.stages}
 
     def statuses(self, *arguments: str) -> dict[str, str]:
         """What `plan` says of each stage."""
@@ -188,8 +195,7 @@ class Mini:
 
     def manifest(self, stage: str) -> dict[str, Any]:
         """The manifest of a stage's latest artifact."""
-        found: dict[str, Any] = json.loads(self.nightmill("show", stage, "--store", "store", "--json"))
-        return found
+        return find_artifact(Store.open(self.store_folder), stage).model_dump()
 
     def digests(self) -> dict[str, dict[str, str]]:
         """Content digest of every output of every stage of the latest run."""

@@ -22,14 +22,23 @@ from tasks.evaluate.results import write_scores
 CONFIG = EvaluateConfig(bootstrap_samples=200)
 
 
+def test_languages_have_equal_shares_as_far_as_they_go():
+    identities = [str(number).encode() for number in range(100)]
+    languages = ["zh" if number % 10 == 0 else "en" for number in range(100)]
+    for maximum, chinese in ((10, 5), (18, 9), (40, 10), (99, 10)):
+        chosen = choose(identities, languages, maximum, seed=1)
+        assert len(chosen) == maximum
+        assert sum(languages[position] == "zh" for position in chosen) == chinese
+
+
 def test_an_added_example_changes_the_choice_by_one_at_most():
     before = [f"document {number}".encode() for number in range(50)]
     after = [b"new", *before]
-    chosen_before = {before[position] for position in choose(before, 10, seed=1)}
-    chosen_after = {after[position] for position in choose(after, 10, seed=1)}
+    chosen_before = {before[position] for position in choose(before, ["en"] * len(before), 10, seed=1)}
+    chosen_after = {after[position] for position in choose(after, ["en"] * len(after), 10, seed=1)}
     assert len(chosen_before - chosen_after) <= 1
-    assert choose(before, None, seed=1) == list(range(50))
-    assert choose(before, 10, seed=1) != choose(before, 10, seed=2)
+    assert choose(before, ["en"] * len(before), None, seed=1) == list(range(50))
+    assert choose(before, ["en"] * len(before), 10, seed=1) != choose(before, ["en"] * len(before), 10, seed=2)
 
 
 def test_an_interval_holds_the_mean_and_is_the_normal_one():
