@@ -6,6 +6,7 @@ plan → lease → look again → child process → check → publish → refere
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -494,7 +495,11 @@ def _describe(outcome: StageOutcome, manifest: Manifest) -> None:
 
 
 def _bring_forward(key_folder: Path, folder: Path) -> bool:
-    """Links the checkpoints of earlier builders of this key into a new builder's folder; True if there was one."""
+    """Brings checkpoints and step logs of earlier builders of this key into a new builder's folder.
+
+    Checkpoints (`step-*`, complete once they have their name) are linked, logs (`*.jsonl`) copied, the latest builder's
+    last. Returns whether there was an earlier builder.
+    """
     earlier = [path for path in key_folder.iterdir() if path != folder and path.is_dir()]
     target = folder / "checkpoints"
     target.mkdir()
@@ -506,6 +511,10 @@ def _bring_forward(key_folder: Path, folder: Path) -> bool:
                 except (OSError, shutil.Error):
                     # Its owner still lives and removed it meanwhile: an older or newer one is there.
                     shutil.rmtree(target / checkpoint.name, ignore_errors=True)
+        for log in sorted((path / "checkpoints").glob("*.jsonl")):
+            # Written on, so a copy: a sleeper that wakes must not write into its successor's.
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(log, target / log.name)
     return bool(earlier)
 
 

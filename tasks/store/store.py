@@ -138,14 +138,16 @@ class Store:
 
     def damage(self, manifest: Manifest) -> str:
         """Returns what is missing or has the wrong size, or an empty string; puts lost links of the view back."""
+        found = []
         for folder, file in all_files(manifest):
             size = self.objects.size(file.digest)
             if size is None:
-                return f"{folder}/{file.name} is missing"
-            if size != file.size:
-                return f"{folder}/{file.name} has {size} bytes instead of {file.size}"
-            self._repair_view(manifest, folder, file)
-        return ""
+                found.append(f"{folder}/{file.name} is missing")
+            elif size != file.size:
+                found.append(f"{folder}/{file.name} has {size} bytes instead of {file.size}")
+            else:
+                self._repair_view(manifest, folder, file)
+        return ", ".join(found[:3]) + (f" and {len(found) - 3} more files are damaged" if len(found) > 3 else "")
 
     def publish(self, manifest: Manifest, replaces: str = "") -> tuple[Manifest, bool]:
         """Makes an artifact visible. All of its objects must be stored already.

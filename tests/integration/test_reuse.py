@@ -44,7 +44,7 @@ def test_another_learning_rate_reruns_pretraining_and_what_follows(project: Mini
     statuses = project.statuses()
     after = set(STAGES[STAGES.index("pretrain") :]) - {"examples.titles", "examples.scripts"}
     assert {stage for stage, status in statuses.items() if status != "cached"} == after
-    assert "pretrain.learning_rate: 0.01 → 0.003" in project.nightmill("why", "pipeline.yaml", "pretrain")
+    assert "pretrain.learning_rate: 0.005 → 0.003" in project.nightmill("why", "pipeline.yaml", "pretrain")
     assert built(project.run()) == after
 
 
@@ -116,16 +116,29 @@ def test_force_builds_a_stage_again_and_equal_bytes_stop_there(project: Mini) ->
     assert project.digests() == before
 
 
-def test_from_until_and_only_choose_stages(project: Mini) -> None:
+def test_until_leaves_what_follows_alone(project: Mini) -> None:
     project.change(clean__quality__en__min_words=4)
     outcomes = project.run("--until", "clean")
     assert built(outcomes) == {"clean"} and outcomes["dedup"]["outcome"] == "skipped"
     assert outcomes["snapshot"]["outcome"] == "cached"
+
+
+def test_only_needs_what_it_reads_to_be_built(project: Mini) -> None:
     assert "no stage named" in project.nightmill("run", "pipeline.yaml", "--only", "nonsense", code=3)
+    assert built(project.run("--only", "evaluate", "--force", "evaluate")) == {
+        "evaluate.pretrain",
+        "evaluate.titles",
+        "evaluate.scripts",
+    }
     project.change(pretrain__learning_rate=0.003)
     outcomes = project.run("--only", "evaluate.pretrain", code=5)
     assert outcomes["pretrain"]["outcome"] == "failed" and outcomes["finetune.titles"]["outcome"] == "skipped"
     assert "not among the stages to run" in str(outcomes["pretrain"]["reason"])
+
+
+def test_from_runs_a_stage_and_what_follows(project: Mini) -> None:
+    project.change(pretrain__learning_rate=0.003)
+    assert "pretrain" in built(project.run("--from", "pretrain"))
 
 
 def test_plan_says_with_its_exit_code_whether_there_is_work(project: Mini) -> None:
