@@ -46,6 +46,29 @@ def test_a_chinese_page_keeps_its_short_items_and_closing_brackets() -> None:
 
 
 @pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("<th class='head'><p>位</p></th>\n<th><p>原因</p></th>", "位\t原因"),
+        ("<td>\n  <p class='cell'>0</p>\n</td><td><p>G/<b>P</b></p></td>", "0\tG/P"),
+        ("<td>0</td><td>G/P</td>", "0\tG/P"),
+        ("<td><p>open<td><p>open too", "open\topen too"),
+    ],
+)
+def test_rows_of_tables_stay_lines_whether_or_not_their_cells_hold_a_paragraph(row: str, expected: str) -> None:
+    assert html_to_text(f"<table><tr>{row}</tr><tr><td>last</td></tr></table>", CONFIG) == f"{expected}\nlast"
+
+
+def test_a_line_break_between_chinese_characters_is_no_space() -> None:
+    page = (
+        "<p>默认值是物理内存的一\n  半。\r\n「如果」\n太大 就\nuse less\nmemory</p>"
+        "<pre>床前明月光\n疑是地上霜</pre>举头\n望明月"
+    )
+    assert html_to_text(page, CONFIG) == (
+        "默认值是物理内存的一半。「如果」太大 就 use less memory\n\n床前明月光\n疑是地上霜\n举头望明月"
+    )
+
+
+@pytest.mark.parametrize(
     ("page", "expected"),
     [
         ("<title>A  title\n here</title><p>Body</p>", "A title here\n\nBody"),
