@@ -216,21 +216,32 @@ class Planner:
     def _continued(self, node: Node, fields: dict[str, Any]) -> Identity:
         """The key of a ledger: its latest state's if nothing changed since, else that of a state that continues it."""
         latest = self._pinned[node.name]
+        entries = self._refs[node.name].entries
         if latest is not None:
             unchanged = {**fields, "date": latest.date, "predecessor": latest.predecessor_digest}
             if digest_key(unchanged) == latest.key:
-                refs = self._refs[node.name].entries
-                before = next((entry for entry in refs if entry.version == latest.predecessor), None)
-                return Identity(latest.key, latest.key, unchanged, before, latest.date)
-        digest = ""
-        manifest = self.latest(node.name)
-        if manifest is not None and latest is not None and not self.store.damage(manifest):
-            digest = next(iter(manifest.outputs.values())).digest
-        else:
-            latest = None
+                before = next((entry for entry in entries if entry.version == latest.predecessor), None)
+                # What is damaged is built again from what it continued; where that is lost too, it cannot be.
+                if (
+                    not latest.predecessor_digest
+                    or (before is not None and self._ledger_digest(before) == latest.predecessor_digest)
+                    or self.store.lookup(latest.key).state == "hit"
+                ):
+                    return Identity(latest.key, latest.key, unchanged, before, latest.date)
+        # A lost state is passed over, so that most of the ledger outlives it.
+        known = entries[: entries.index(latest) + 1] if latest is not None else []
+        continued = next((entry for entry in reversed(known) if self._ledger_digest(entry)), None)
+        digest = self._ledger_digest(continued) if continued is not None else ""
         changed = {**fields, "date": self.date, "predecessor": digest}
         key = digest_key(changed)
-        return Identity(key, key, changed, latest, self.date)
+        return Identity(key, key, changed, continued, self.date)
+
+    def _ledger_digest(self, entry: RefEntry) -> str:
+        """Content digest of a state of a ledger; empty if the state is not whole."""
+        manifest = self.store.manifest(entry.node, entry.version)
+        if isinstance(manifest, str) or self.store.damage(manifest):
+            return ""
+        return next(iter(manifest.outputs.values())).digest
 
     def _without_inputs(
         self, node: Node, upstream: list[Decision], decisions: Mapping[str, Decision], static_seen: set[str]
