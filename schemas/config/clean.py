@@ -105,9 +105,9 @@ class Quality(Config):
     """`duplicate_lines`: a larger share of text in lines that stood before in the same document."""
 
     min_function_word_share: Share | None = 0.01
-    """`no_function_words`: a smaller share of the words that running text is held together by (tasks/clean/words;
-    for Chinese, characters). Rounded down to whole words: a text of fewer than 1 / share words need not have any.
-    Gopher (Rae et al. 2021, A1) asks for two in any text, which drops short descriptions."""
+    """`no_function_words`: among the words (for Chinese, the Han characters) a smaller share of those that running
+    text is held together by (tasks/clean/words). Rounded down: a text of fewer than 1 / share words need not have
+    any. Gopher (Rae et al. 2021, A1) asks for two in any text, which drops short descriptions."""
 
 
 class EnglishQuality(Quality):

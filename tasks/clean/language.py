@@ -55,7 +55,7 @@ def languages(texts: pl.Series, counts: pl.DataFrame, config: LanguageConfig) ->
     )["language"]
     # From cheap to dear, each only for what is left.
     undecided = found.is_null().arg_true()
-    samples = texts.gather(undecided).str.head(config.sample_characters)
+    samples = _without_addresses(texts.gather(undecided).str.head(config.sample_characters))
     chinese_start = _begins_in_chinese(samples, config)
     found = found.scatter(undecided.filter(chinese_start), "zh")
     undecided, samples = undecided.filter(~chinese_start), samples.filter(~chinese_start)
@@ -63,13 +63,18 @@ def languages(texts: pl.Series, counts: pl.DataFrame, config: LanguageConfig) ->
     found = found.scatter(undecided.filter(english), "en")
     undecided, samples = undecided.filter(~english), samples.filter(~english)
     # A beginning without sentences (a table) says nothing of the rest.
-    english = _reads_as_english(texts.gather(undecided), config)
+    english = _reads_as_english(_without_addresses(texts.gather(undecided)), config)
     found = found.scatter(undecided.filter(english), "en")
     undecided, samples = undecided.filter(~english), samples.filter(~english)
     # A Chinese remark in an English text is no evidence against English.
     confidences = english_confidence(samples.str.replace_all(r"\p{Han}", " ").to_list())
     decided = ["en" if confidence >= config.min_english_confidence else "" for confidence in confidences]
     return found.scatter(undecided, decided)
+
+
+def _without_addresses(texts: pl.Series) -> pl.Series:
+    """Leaves out web addresses: words of no language, and half of many a short text with references or badges."""
+    return texts.str.replace_all(r"https?://[!-~]+", " ")
 
 
 def _begins_in_chinese(samples: pl.Series, config: LanguageConfig) -> pl.Series:

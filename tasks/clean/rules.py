@@ -73,8 +73,11 @@ RULES = (
     Rule(
         "no_function_words",
         "min_function_word_share",
-        # Rounded down, so that a short text need not have any.
-        lambda limit: pl.col("function_words") < (limit * (pl.col("words") + pl.col("han"))).floor(),
+        # Rounded down, so that a short text need not have any. Latin names in Chinese need no Chinese function words.
+        lambda limit: (
+            pl.col("function_words")
+            < (limit * pl.when(pl.col("language") == "zh").then(pl.col("han")).otherwise(pl.col("words"))).floor()
+        ),
     ),
 )
 """In the order in which they are asked: what is cheap to understand first."""

@@ -35,6 +35,8 @@ def language(text: str, **settings: object) -> str:
         (">>> np.zeros((2, 3), dtype=int)\narray([[0, 0, 0], [0, 0, 0]])", "en"),
         ("Linux 内核 documentation with one or two 词 of Chinese in an otherwise English text, as is common.", "en"),
         ("Let α and β be the angles of a triangle; then α + β is smaller than π.", "en"),
+        ("Matrix invariants.\n\n.. [1] " + "https://en.wikipedia.org/wiki/Smith_normal_form#Algorithm\n" * 3, "en"),
+        ("智能问答\n" + "https://example.org/robot/answers/questions/that/people/ask.html\n" * 3 + "返回 data", "zh"),
         ("这个函数返回一个列表。", "zh"),
         ("這個函數會返回一個列表，請參考說明文件。", "zh"),
         ("調用 tf.keras.Model.fit(x, y, batch_size=32) 進行訓練", "zh"),

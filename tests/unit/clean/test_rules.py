@@ -59,6 +59,7 @@ def test_what_is_no_text_is_dropped_for_its_reason(documents: Documents, text: s
         "Fit the model.\n\nParameters\n----------\nX : {array-like} of shape (n_samples, n_features)\ny : None\n",
         "Copyright (c) 2024, The Authors\nAll rights reserved.\n\nTHE SOFTWARE IS PROVIDED \"AS IS\".",
         "你好\n你好！有什么可以帮你的吗？",
+        "软件包字体" * 20 + "".join(f"\n * Noto Sans {first}{second}" for first in "ABCDEFGH" for second in "abcdefgh"),
     ],
 )  # fmt: skip
 def test_short_and_unusual_writing_stays(documents: Documents, text: str) -> None:
