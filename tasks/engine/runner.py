@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,6 +106,7 @@ class Run:
         self._manifests: dict[str, Manifest] = {}
         self._forced_done: set[str] = set()
         self._lock = threading.Lock()
+        self._rebuilding = threading.RLock()
         self.record = RunRecord(
             run=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
             pipeline=self.graph.pipeline,
@@ -141,8 +142,8 @@ class Run:
         try:
             self.save()
         except StoreError as error:
-            self.listener.warned(name, f"the run's record could not be saved: {error.message}")
-        self.listener.finished(outcome)
+            self._warn(name, f"the run's record could not be saved: {error.message}")
+        self._tell(self.listener.finished, outcome)
         return outcome
 
     def _execute(self, node: Node, outcome: StageOutcome) -> None:
@@ -185,14 +186,14 @@ class Run:
                 hint="run it too, or without --only and --from",
             )
         assert decision.identity is not None
-        self.listener.started(node.name, decision.reason)
+        self._tell(self.listener.started, node.name, decision.reason)
         outcome.outcome, outcome.reason = "running", decision.reason
         self.save()
         lease = acquire(
             self.store.records,
             decision.identity.key,
             give_up=self.stop.is_set,
-            waiting=lambda holder: self.listener.waiting(node.name, holder),
+            waiting=lambda holder: self._tell(self.listener.waiting, node.name, holder),
         )
         if lease is None:
             raise Interrupted("stopped while it waited for another builder", where=node.name)
@@ -390,23 +391,39 @@ class Run:
     # -- damage -----------------------------------------------------------------------------------------------------
 
     def _rebuild_inputs(self, node: Node, error: DamagedArtifact) -> bool:
-        """Removes a damaged object and builds the upstream artifacts that need it; False if none does."""
+        """Takes a damaged object out of the way and builds the upstream artifacts that need it.
+
+        Nodes that read one damaged object side by side come here one after the other, so that none throws away what
+        another has just rebuilt.
+
+        Returns:
+            Whether it makes sense to try again: not for what is no object of the store.
+        """
         digest = error.where
         if not re.fullmatch(r"[0-9a-f]{64}", digest):
             return False
-        self.listener.warned(node.name, f"an input is damaged and will be rebuilt: {error.message}")
-        self.store.objects.discard(digest)
-        repaired = False
-        for name in self.graph.nodes:
-            manifest = self._manifests.get(name)
-            if name not in self.graph.ancestors(node.name) or manifest is None:
-                continue
-            if any(file.digest == digest for output in manifest.outputs.values() for file in output.files):
-                outcome = self._outcome(name)
-                self._bring_about(self.graph.nodes[name], outcome)
-                self.listener.finished(outcome)
-                repaired = True
-        return repaired
+        with self._rebuilding:
+            if self.store.is_sound(digest):
+                return True
+            self._warn(node.name, f"what it reads is damaged and will be rebuilt: {error.message}")
+            self.store.objects.discard(digest)
+            for name in self.graph.nodes:
+                manifest = self._manifests.get(name)
+                if name not in self.graph.ancestors(node.name) or manifest is None:
+                    continue
+                if any(file.digest == digest for output in manifest.outputs.values() for file in output.files):
+                    self._rebuild(name)
+        return True
+
+    def _rebuild(self, name: str) -> None:
+        outcome = self._outcome(name)
+        try:
+            self._bring_about(self.graph.nodes[name], outcome)
+        except NightmillError as error:
+            self._failed(outcome, error)
+            raise
+        finally:
+            self._tell(self.listener.finished, outcome)
 
     # -- bookkeeping ------------------------------------------------------------------------------------------------
 
@@ -476,9 +493,17 @@ class Run:
     def _heard(self, node: str, event: dict[str, Any]) -> None:
         if "progress" in event:
             told = event["progress"]
-            self.listener.progress(node, told["done"], told["total"], told["unit"], told["figures"])
+            self._tell(self.listener.progress, node, told["done"], told["total"], told["unit"], told["figures"])
         if "warning" in event:
-            self.listener.warned(node, event["warning"])
+            self._warn(node, event["warning"])
+
+    def _warn(self, node: str, message: str) -> None:
+        self._tell(self.listener.warned, node, message)
+
+    def _tell(self, tell: Callable[..., None], *values: Any) -> None:
+        """Tells the listener; that its terminal or pipe is gone is no reason to end a build."""
+        with contextlib.suppress(OSError):
+            tell(*values)
 
 
 def _settings(config: Config) -> dict[str, Any]:

@@ -248,6 +248,13 @@ class Store:
             self.cache.set_verified(path, status)
         return path
 
+    def is_sound(self, digest: str) -> bool:
+        """Reads an object again, whatever is remembered of it: True if it is there with the right bytes."""
+        try:
+            return digest_file(self.objects.path(digest)) == digest
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
     def view(self, manifest: Manifest, output: str) -> Path:
         """Returns the folder that shows an output's files under their names."""
         for file in manifest.outputs[output].files:
@@ -269,7 +276,10 @@ class Store:
                     return
             except (FileNotFoundError, NotADirectoryError):
                 pass
-            self.objects.link(file.digest, target)
+            try:
+                self.objects.link(file.digest, target)
+            except FileNotFoundError:
+                raise DamagedArtifact(f"{file.name} is missing", where=file.digest) from None
 
     def _forget(self, manifest: Manifest) -> None:
         shutil.rmtree(self._view_folder(manifest), ignore_errors=True)
