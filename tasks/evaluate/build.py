@@ -84,7 +84,7 @@ def _language_modelling(context: Context, config: EvaluateConfig) -> Result:
         text_bytes=test.text_bytes[chosen],
         languages=languages,
     )
-    scores = language_model_scores(scored, config)
+    scores = language_model_scores(scored, context.folder / "hf", config)
     samples = _continuations(model, folder, documents, languages, config)
     return test.n_documents, len(chosen), scores, samples
 

@@ -1,15 +1,15 @@
 """The form of `evaluate` for pretrained models: perplexity and bits per byte of the test split, per language.
 
 Bits per byte divide what the tokens cost by the bytes of the text, so models with other tokenizers can be compared;
-perplexity is per token and cannot. Perplexity here is a plain function, not an `evaluate.Metric`: what it needs is the
-model's loss, which that class's columns of predictions and references do not carry.
+perplexity is per token and cannot. The metrics' columns of predictions are what the model pays for each document, in
+nats, and those of references its bytes or tokens.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from schemas.config.evaluate import EvaluateConfig
 from schemas.scores import Baseline, Score
 from tasks.evaluate.baselines import UnigramModel
 from tasks.evaluate.intervals import bootstrap
+from tasks.evaluate.metrics import BitsPerByte, Perplexity, bits_per_byte, perplexity
 
 BITS_SIGNATURE = "documents scored alone|from:<s>|to:</s>|window:context|stride:context/2|bytes:utf-8"
 
@@ -56,11 +57,16 @@ def unigram_models(
     return UnigramModel(total), {language: UnigramModel(counts[language]) for language in sorted(counts)}
 
 
-def language_model_scores(scored: ScoredDocuments, config: EvaluateConfig) -> list[Score]:
+def language_model_scores(scored: ScoredDocuments, cache: Path, config: EvaluateConfig) -> list[Score]:
     """Returns bits per byte and perplexity over all documents, then for each language where there are several.
 
     The whole is compared with a unigram model of all training tokens, a language with one of its own training tokens:
     a mixed unigram model would be an easy mark for either language.
+
+    Args:
+        scored: What the documents cost.
+        cache: A folder for what the `evaluate` library insists on creating.
+        config: Settings of the stage.
     """
     present = sorted(set(scored.languages))
     groups = ["all", *present] if len(present) > 1 else ["all"]
@@ -69,24 +75,33 @@ def language_model_scores(scored: ScoredDocuments, config: EvaluateConfig) -> li
         rows = np.array([language in ("all", other) for other in scored.languages])
         unigram = scored.unigram_nats if language == "all" else scored.own_unigram_nats
         scores += _group_scores(
-            language,
-            np.stack([scored.nats, unigram, scored.tokens, scored.text_bytes], axis=1)[rows].astype(np.float64),
-            config,
+            language, scored.nats[rows], unigram[rows], scored.tokens[rows], scored.text_bytes[rows], cache, config
         )
     return scores
 
 
-def _group_scores(language: str, table: NDArray[np.float64], config: EvaluateConfig) -> list[Score]:
-    def values(weights: NDArray[np.int64]) -> list[float]:
-        nats, _, tokens, text_bytes = (float(total) for total in weights @ table)
-        return [_bits_per_byte(nats, text_bytes), _perplexity(nats, tokens)]
+def _group_scores(
+    language: str,
+    nats: NDArray[np.float64],
+    unigram_nats: NDArray[np.float64],
+    tokens: NDArray[np.int64],
+    text_bytes: NDArray[np.int64],
+    cache: Path,
+    config: EvaluateConfig,
+) -> list[Score]:
+    def of_resample(counts: NDArray[np.int64]) -> list[float]:
+        paid = float(counts @ nats)
+        return [bits_per_byte(paid, float(counts @ text_bytes)), perplexity(paid, float(counts @ tokens))]
 
-    n = len(table)
-    once = np.ones(n, dtype=np.int64)
-    bits, perplexity = values(once)
-    _, unigram_nats, tokens, text_bytes = (float(total) for total in once @ table)
-    unigram_bits = _bits_per_byte(unigram_nats, text_bytes)
-    intervals = bootstrap(values, n, samples=config.bootstrap_samples, seed=config.seed)
+    bits_metric = BitsPerByte(cache_dir=str(cache), keep_in_memory=True, seed=0)
+    perplexity_metric = Perplexity(cache_dir=str(cache), keep_in_memory=True, seed=0)
+    bits, unigram_bits = (
+        bits_metric.compute(predictions=paid, references=text_bytes)["bits_per_byte"] for paid in (nats, unigram_nats)
+    )
+    per_token, unigram_per_token = (
+        perplexity_metric.compute(predictions=paid, references=tokens)["perplexity"] for paid in (nats, unigram_nats)
+    )
+    intervals = bootstrap(of_resample, len(nats), samples=config.bootstrap_samples, seed=config.seed)
     return [
         Score(
             task=config.task,
@@ -95,7 +110,7 @@ def _group_scores(language: str, table: NDArray[np.float64], config: EvaluateCon
             value=bits,
             low=intervals[0][0],
             high=intervals[0][1],
-            n=n,
+            n=len(nats),
             better="lower",
             baselines=[Baseline(name="unigram", value=unigram_bits)],
             learned=bits <= config.learned_ratio * unigram_bits,
@@ -105,23 +120,12 @@ def _group_scores(language: str, table: NDArray[np.float64], config: EvaluateCon
             task=config.task,
             metric="perplexity",
             language=language,
-            value=perplexity,
+            value=per_token,
             low=intervals[1][0],
             high=intervals[1][1],
-            n=n,
+            n=len(nats),
             better="lower",
-            baselines=[Baseline(name="unigram", value=_perplexity(unigram_nats, tokens))],
+            baselines=[Baseline(name="unigram", value=unigram_per_token)],
             signature="per token",
         ),
     ]
-
-
-def _bits_per_byte(nats: float, text_bytes: float) -> float:
-    return nats / math.log(2) / text_bytes
-
-
-def _perplexity(nats: float, tokens: float) -> float:
-    try:
-        return math.exp(nats / tokens)
-    except OverflowError:
-        return math.inf

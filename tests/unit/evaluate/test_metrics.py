@@ -11,7 +11,7 @@ from rouge_score.tokenizers import DefaultTokenizer
 from sacrebleu.metrics import BLEU
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-from tasks.evaluate.metrics import MACRO, Bleu, Classification, Rouge, bleu_of
+from tasks.evaluate.metrics import MACRO, BitsPerByte, Bleu, Classification, Perplexity, Rouge, bleu_of
 from tasks.evaluate.segmentation import is_chinese, lead, units
 
 ENGLISH = ["Return the sorted list of names.", "Open a file for reading.", "Compute the mean of an array."]
@@ -48,6 +48,15 @@ def test_rouge_counts_chinese_characters_that_the_stock_tokenizer_drops(tmp_path
     assert found["rouge1"] == pytest.approx(0.75)
     assert found["rouge2"] == pytest.approx(2 / 3)
     assert RougeScorer(["rouge1"]).score("打开文本", "打开文件")["rouge1"].fmeasure == 0
+
+
+def test_perplexity_is_per_token_and_bits_are_per_byte_over_all_documents(tmp_path):
+    nats = [np.log(8.0) * 3, np.log(2.0) * 3]
+    found = Perplexity(**in_memory(tmp_path)).compute(predictions=nats, references=[3, 3])
+    assert found["perplexity"] == pytest.approx(4)
+    found = BitsPerByte(**in_memory(tmp_path)).compute(predictions=nats, references=[4, 20])
+    assert found["bits_per_byte"] == pytest.approx((9 + 3) / 24)
+    assert Perplexity(**in_memory(tmp_path)).compute(predictions=[1e6], references=[1])["perplexity"] == np.inf
 
 
 def test_metrics_leave_no_file(tmp_path):
