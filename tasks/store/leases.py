@@ -14,11 +14,10 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import psutil
+from typing import Any
 
 from schemas.errors import StoreError
 from tasks.store.canonical import canonical_json
@@ -76,8 +75,8 @@ class Lease:
             if not renewed:
                 self.lost.set()
                 return
-            found = self.records.get(self.name)
-            self._etag = found.etag if found is not None else ""
+            # Not looked up: what lies there by now may be another's, and would be overwritten at the next beat.
+            self._etag = etag_of(data)
 
 
 def acquire(
@@ -106,15 +105,16 @@ def acquire(
     data = _lease_data(token, 0)
     seen, seen_at, told = "", 0.0, False
     while True:
-        if records.put_if_absent(name, data):
-            return _started(records, name, token, data, length_s)
         found = records.get(name)
-        if found is not None:
+        if found is None:
+            if records.put_if_absent(name, data):
+                return _started(records, name, token, data, length_s)
+        else:
             holder = _holder(found.data)
             if found.etag != seen:
                 seen, seen_at = found.etag, time.monotonic()
             expired = time.monotonic() - seen_at > length_s
-            if (expired or _is_gone(holder)) and records.put_if_match(name, data, found.etag):
+            if (expired or is_gone(holder)) and records.put_if_match(name, data, found.etag):
                 return _started(records, name, token, data, length_s)
             if not told:
                 told = True
@@ -130,49 +130,45 @@ def _started(records: RecordStore, name: str, token: str, data: bytes, length_s:
     return lease
 
 
+def this_process() -> dict[str, Any]:
+    """Tells this process apart from every other, on this machine and elsewhere, now and later."""
+    return {"pid": os.getpid(), "born": _born(os.getpid()), "host": socket.gethostname(), "machine": _machine()}
+
+
+def is_gone(holder: Mapping[str, Any]) -> bool:
+    """True if what `this_process` told of itself was a process of this machine that no longer lives."""
+    pid = holder.get("pid")
+    here = holder.get("host") == socket.gethostname() and holder.get("machine") == _machine()
+    if not here or not isinstance(pid, int) or pid == os.getpid():
+        return False
+    return _born(pid) != holder.get("born")
+
+
 def _lease_data(token: str, beats: int) -> bytes:
-    process = psutil.Process()
-    return canonical_json(
-        {
-            "token": token,
-            "beats": beats,
-            "pid": process.pid,
-            "born": int(process.create_time()),
-            "host": socket.gethostname(),
-            "processes": _process_namespace(),
-        }
-    )
+    return canonical_json({"token": token, "beats": beats, **this_process()})
 
 
-def _process_namespace() -> str:
-    """Tells containers apart that share a store and a host name."""
+def _machine() -> str:
+    """Tells apart machines of one name, boots of one machine, and containers that share a kernel."""
     try:
-        return str(Path("/proc/self/ns/pid").readlink())
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return ""
 
 
-def _holder(data: bytes) -> dict[str, object]:
+def _born(pid: int) -> int | None:
+    """When a process started, in ticks since the machine did: no clock that can be set enters. None for the dead."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def _holder(data: bytes) -> dict[str, Any]:
     try:
         holder = json.loads(data)
     except ValueError:
         return {}
     return holder if isinstance(holder, dict) else {}
-
-
-def _is_gone(holder: dict[str, object]) -> bool:
-    """True if the holder was a process of this machine, and no longer is."""
-    here = holder.get("host") == socket.gethostname() and holder.get("processes") == _process_namespace()
-    if not here or not isinstance(holder.get("pid"), int):
-        return False
-    pid = int(str(holder["pid"]))
-    if pid == os.getpid():
-        return False
-    try:
-        process = psutil.Process(pid)
-        born = int(process.create_time())
-        return process.status() == psutil.STATUS_ZOMBIE or abs(born - int(str(holder.get("born", 0)))) > 2
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.AccessDenied:
-        return False

@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from tasks.store.leases import acquire
+from tasks.store.leases import acquire, is_gone, this_process
 from tasks.store.local import LocalRecords
 from tasks.store.records import MemoryRecords
 
@@ -93,3 +93,36 @@ def test_a_lease_with_a_heartbeat_outlives_its_length(tmp_path: Path) -> None:
     assert acquire(LocalRecords(tmp_path), "key", give_up=lambda: time.monotonic() - started > 4, length_s=1.5) is None
     process.kill()
     process.wait()
+
+
+class TakenBetween(MemoryRecords):
+    """Another takes the lease over right after a heartbeat of ours, as if we had slept there for long."""
+
+    taken = False
+
+    def put_if_match(self, name: str, data: bytes, etag: str) -> bool:
+        done = super().put_if_match(name, data, etag)
+        if done and not self.taken:
+            self.taken = True
+            self._records[name] = b'{"token": "another"}'
+        return done
+
+
+def test_a_sleeper_does_not_take_back_what_became_anothers() -> None:
+    records = TakenBetween()
+    lease = acquire(records, "key", give_up=never, length_s=0.2)
+    assert lease is not None and lease.lost.wait(20)
+    lease.release()
+    found = records.get("leases/key")
+    assert found is not None and found.data == b'{"token": "another"}'
+
+
+def test_only_a_process_of_this_very_machine_can_be_known_to_be_gone() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    gone = {**this_process(), "pid": process.pid, "born": 1}
+    assert is_gone(gone)
+    assert not is_gone({**gone, "machine": "another machine of this name"})
+    parent = {**this_process(), "pid": os.getppid()}
+    assert is_gone({**parent, "born": 1}), "its number was given to another process"
+    assert not is_gone(this_process())
