@@ -16,11 +16,29 @@ COPY_RATIO = 2.0
 summaries it would only say that the input is long."""
 
 
-def lead_outputs(inputs: Sequence[str], train_targets: Sequence[str]) -> tuple[int, list[str]]:
-    """Returns k, the mean length of the training targets in units, and the first k units of every input."""
-    lengths = [len(units(target)) for target in train_targets]
-    k = max(1, round(sum(lengths) / len(lengths))) if lengths else 1
-    return k, [lead(text, k) for text in inputs]
+def lead_outputs(
+    inputs: Sequence[str], languages: Sequence[str], train: Sequence[tuple[str, str]]
+) -> tuple[dict[str, int], list[str]]:
+    """Returns k for each language of the inputs, and the first k units of every input.
+
+    k is the mean length of the training targets in the same language, in units: a Chinese target of as much meaning has
+    twice as many as an English one. A language without training targets takes the mean of all.
+
+    Args:
+        inputs: The test inputs.
+        languages: Their languages.
+        train: (language, target) of the training examples.
+    """
+    lengths: dict[str, list[int]] = {}
+    for language, target in train:
+        lengths.setdefault(language, []).append(len(units(target)))
+    everything = [length for found in lengths.values() for length in found] or [1]
+    k = {language: _mean(lengths.get(language, everything)) for language in sorted(set(languages))}
+    return k, [lead(text, k[language]) for text, language in zip(inputs, languages, strict=True)]
+
+
+def _mean(lengths: Sequence[int]) -> int:
+    return max(1, round(sum(lengths) / len(lengths)))
 
 
 def unrelated_outputs(

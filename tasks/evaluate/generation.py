@@ -57,20 +57,24 @@ class GenerationMetrics:
 def baseline_outputs(train: Sequence[Example], test: Sequence[Example], seed: int) -> dict[str, list[str]]:
     """Returns what each trivial method would answer, by its name."""
     pairs = [(example.input, example.target) for example in train]
+    targets = [(example.language, example.target) for example in train]
     inputs = [example.input for example in test]
-    k, leads = lead_outputs(inputs, [target for _, target in pairs])
+    languages = [example.language for example in test]
+    k, leads = lead_outputs(inputs, languages, targets)
     outputs = {
-        f"lead-{k}": leads,
-        "unrelated target": unrelated_outputs(
-            [example.id for example in test],
-            [example.language for example in test],
-            [(example.language, example.target) for example in train],
-            seed,
-        ),
+        _lead_name(k): leads,
+        "unrelated target": unrelated_outputs([example.id for example in test], languages, targets, seed),
     }
     if copying_is_plausible(pairs):
         outputs["copy of the input"] = inputs
     return outputs
+
+
+def _lead_name(k: Mapping[str, int]) -> str:
+    """Returns `lead-10`, or `lead-k (en 10, zh 20)` for several languages."""
+    if len(k) == 1:
+        return f"lead-{next(iter(k.values()))}"
+    return f"lead-k ({', '.join(f'{language} {length}' for language, length in k.items())})"
 
 
 def generation_scores(

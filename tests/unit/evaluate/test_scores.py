@@ -112,13 +112,19 @@ def test_classes_may_be_named_like_metrics(tmp_path):
 
 
 def test_generations_are_scored_beside_lead_and_unrelated_targets(tmp_path):
-    train = [Example("t1", "en", "a b c d e f g h", "a b c"), Example("t2", "zh", "一二三四五六七八", "一二三")]
+    train = [
+        Example("t1", "en", "a b c d e f g h", "a b c"),
+        Example("t2", "zh", "一二三四五六七八九十百千", "一二三四五"),
+    ]
     test = [
         Example("1", "en", "open the file now please or else", "open the file"),
         Example("2", "zh", "打开文件然后读取所有内容", "打开文件"),
     ]
     baselines = baseline_outputs(train, test, seed=1)
-    assert baselines == {"lead-3": ["open the file", "打开文"], "unrelated target": ["a b c", "一二三"]}
+    assert baselines == {
+        "lead-k (en 3, zh 5)": ["open the file", "打开文件然"],
+        "unrelated target": ["a b c", "一二三四五"],
+    }
     targets = [example.target for example in test]
     scores = generation_scores(test, targets, baselines, GenerationMetrics(tmp_path), CONFIG)
     of_all = {score.metric: score for score in scores if score.language == "all"}
@@ -127,6 +133,12 @@ def test_generations_are_scored_beside_lead_and_unrelated_targets(tmp_path):
     assert "tok:13a" in next(s.signature for s in scores if s.metric == "bleu" and s.language == "en")
     assert of_all["rougeL"].baselines[0].value > of_all["rougeL"].baselines[1].value
     assert of_all["rougeL"].learned is None
+
+
+def test_a_lead_in_one_language_is_named_after_its_length_whatever_the_language_of_training():
+    train = [Example("t", "en", "a b c d e f g h", "a b")]
+    assert "lead-2" in baseline_outputs(train, [Example("1", "en", "open the file", "open")], seed=1)
+    assert baseline_outputs(train, [Example("1", "zh", "打开文件", "打开")], seed=1)["lead-2"] == ["打开"]
 
 
 def test_copying_is_a_baseline_of_translation():
