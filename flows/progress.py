@@ -37,11 +37,20 @@ def describe(outcome: StageOutcome) -> str:
     return line + (f" ({outcome.reason})" if outcome.reason else "")
 
 
-def rate(done: float, total: float, unit: str, seconds: float, figures: Mapping[str, float]) -> str:
-    """Returns progress as `120/340 steps, 2.1 steps/s, 1:45 left, loss 4.31`."""
+def rate(done: float, total: float, unit: str, figures: Mapping[str, float], *, first: float, seconds: float) -> str:
+    """Returns progress as `120/340 steps, 2.1 steps/s, 1:45 left, loss 4.31`.
+
+    Args:
+        done: Units that are done.
+        total: Units there are.
+        unit: Name of the units.
+        figures: Shown behind.
+        first: Units that were done when the time began to be taken, such as those of a killed predecessor.
+        seconds: Time since then.
+    """
     parts = [f"{done:,.0f}/{total:,.0f} {unit}"]
-    if done and seconds > 0.5:
-        speed = done / seconds
+    if done > first and seconds > 0.5:
+        speed = (done - first) / seconds
         parts.append(f"{speed:,.1f} {unit}/s" if speed < 100 else f"{speed:,.0f} {unit}/s")
         left = int((total - done) / speed)
         parts.append(f"{left // 60}:{left % 60:02d} left")
@@ -78,7 +87,7 @@ class PlainLines:
         began, first = self._began.setdefault(f"{node} {unit}", (now, done))
         if now - self._shown.get(node, now) >= PLAIN_EVERY_S:
             self._shown[node] = now
-            self._say(f"  {node}: {rate(done - first, total - first, unit, now - began, figures)}")
+            self._say(f"  {node}: {rate(done, total, unit, figures, first=first, seconds=now - began)}")
 
     def warned(self, node: str, message: str) -> None:
         self._say(f"! {node}: {message}")
@@ -130,7 +139,7 @@ class LiveLines:
     def progress(self, node: str, done: float, total: float, unit: str, figures: Mapping[str, float]) -> None:
         now = time.monotonic()
         began, first = self._began.setdefault(f"{node} {unit}", (now, done))
-        told = rate(done - first, total - first, unit, now - began, figures)
+        told = rate(done, total, unit, figures, first=first, seconds=now - began)
         if node in self._tasks:
             self._progress.update(self._tasks[node], completed=done, total=total, told=told)
 

@@ -4,12 +4,15 @@ Measures, on this machine and each beside what it is compared with:
 - the commands that only look, and a run with nothing to do, on the quickstart's store (built by `make run`);
 - how much of the quickstart's latest full run lay outside its stages and Prefect's start (goal: 3 %);
 - the peak memory of each of its stages;
+- how long a run takes to end after Ctrl-C (goal: 5 s);
 - `plan` on a miniature pipeline whose store holds many artifacts (goal: 2 s at 10,000).
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -63,6 +66,25 @@ def commands() -> None:
     show("nightmill ls", timed(["ls", *store], ROOT))
     show("nightmill show pretrain", timed(["show", "pretrain", *store], ROOT))
     show("nightmill run, everything cached", timed(["run", QUICKSTART], ROOT))
+
+
+def stopping() -> None:
+    """From Ctrl-C to the end of the process, in the middle of training (goal: 5 s), with and without Prefect."""
+    with tempfile.TemporaryDirectory() as folder:
+        mini = Mini(Path(folder) / "mini").create()
+        mini.change(pretrain__steps=100_000)
+        mini.run("--until", "pack")
+        for name, arguments in (("without Prefect", ["--no-prefect"]), ("with Prefect", [])):
+            process = mini.start("run", "pipeline.yaml", "--date", DATE, *arguments)
+            while not any((mini.store / "work").glob("*/*/checkpoints/step-*")):
+                time.sleep(0.1)
+            time.sleep(1)
+            started = time.perf_counter()
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+            seconds = time.perf_counter() - started
+            print(f"Ctrl-C in training, {name:<24} {seconds:6.2f} s, exit code {process.returncode}")
+            shutil.rmtree(mini.store / "work")
 
 
 def overhead() -> None:
@@ -135,6 +157,7 @@ def main() -> None:
     parser.add_argument("--artifacts", type=int, default=10_000)
     arguments = parser.parse_args()
     commands()
+    stopping()
     overhead()
     many_artifacts(arguments.artifacts)
 

@@ -58,11 +58,9 @@ def test_ctrl_c_ends_the_flow_and_its_server(project: Mini, prefect_home: Path) 
     while not any((project.store / "work").glob("*/*/checkpoints/step-*")):
         assert process.poll() is None
         time.sleep(0.05)
-    started = time.monotonic()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
-    assert time.monotonic() - started < 15, "5 s, and some for a busy machine"
     assert "Traceback" not in out + err
     assert not left_over(prefect_home)
 
