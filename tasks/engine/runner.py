@@ -197,6 +197,7 @@ class Run:
         )
         if lease is None:
             raise Interrupted("stopped while it waited for another builder", where=node.name)
+        again = decision
         try:
             # Look again: another run may have built it while this one waited.
             again = self._decide(node)
@@ -206,9 +207,19 @@ class Run:
                 self._settle(node, again, outcome, "built by another run meanwhile")
                 return
             with self._slots:
+                if self.stop.is_set():
+                    raise Interrupted("stopped before it began", where=node.name)
                 self._build(node, again, lease, outcome)
+            return
+        except NightmillError:
+            # A sleeper that woke may have taken this lease, or published and cleared this builder's folder away:
+            # what that one made is as good.
+            published = self.store.lookup(decision.identity.key)
+            if lease.still_held() and (published.state != "hit" or published.etag == again.etag):
+                raise
         finally:
             lease.release()
+        self._reach(node, outcome)
 
     def _decide(self, node: Node) -> Decision:
         upstream = {name: self._manifests[name] for name in node.upstream}
@@ -260,7 +271,7 @@ class Run:
         self.store.mark(self.planner.static_mark(node), {"node": node.name})
         manifest, won = self.store.publish(manifest, decision.etag)
         self.store.mark(f"data/{identity.data}", {"key": identity.key})
-        shutil.rmtree(key_folder, ignore_errors=True)
+        shutil.rmtree(key_folder if lease.still_held() else folder, ignore_errors=True)
         with self._lock:
             self._forced_done.add(node.name)
         self._manifests[node.name] = manifest

@@ -123,7 +123,7 @@ def test_a_sleeper_past_its_lease_harms_nothing_when_it_wakes(tmp_path: Path, wh
         if process.is_running():
             process.send_signal(signal.SIGCONT)
     woken = sleeper.result()
-    assert woken["digest"] in ("", expected)
+    assert woken["digest"] == expected, "the run that slept succeeds with what the other one built"
     run = make_run(tmp_path / "store", "steps", {})
     assert run.execute("steps").outcome == "cached"
     assert [manifest.outputs["data"].digest for manifest in run.store.published()] == [expected]
@@ -138,9 +138,10 @@ def test_a_stopped_run_saves_and_the_next_one_goes_on(tmp_path: Path) -> None:
     thread.start()
     while "step 2" not in journal.read_text():
         time.sleep(0.05)
+    started = time.monotonic()
     run.stop.set()
-    thread.join(60)
-    assert not thread.is_alive()
+    thread.join(5)
+    assert not thread.is_alive(), f"still at work after {time.monotonic() - started:.1f} s"
     assert run.record.stages[0].outcome == "interrupted"
     again = make_run(tmp_path / "store", "steps", {**settings, "trouble": ""})
     assert again.execute("steps").outcome == "resumed"
@@ -155,7 +156,7 @@ def test_a_deaf_builder_is_killed_within_the_grace_period(tmp_path: Path) -> Non
     while "step 1" not in journal.read_text():
         time.sleep(0.05)
     run.stop.set()
-    thread.join(60)
+    thread.join(10)
     assert not thread.is_alive()
     assert run.record.stages[0].outcome == "interrupted"
     assert not [child for child in psutil.Process(os.getpid()).children(recursive=True) if child.status() == "running"]
