@@ -21,6 +21,7 @@ from typing import Any
 
 from schemas.errors import ExitCode, Interrupted, NightmillError, StageFailed, StageKilled, StoreError
 from tasks.engine.context import BuildContext
+from tasks.engine.fingerprint import fingerprint
 from tasks.engine.host import high_water_mark
 from tasks.engine.spec import BuildResult, BuildSpec
 from tasks.engine.stage import Stage
@@ -81,6 +82,7 @@ def build(spec: BuildSpec, stage: Stage, *, tell: Any, stop: threading.Event) ->
     """Runs a stage's `build` and returns what it left, or its error."""
     try:
         store = Store.open(Path(spec.store))
+        _refuse_other_code(spec, stage, store)
         context = BuildContext(spec, stage, store, tell=tell, stopping=stop.is_set)
         with store_errors(Path(spec.folder)):
             stage.build(context)
@@ -120,6 +122,12 @@ def build(spec: BuildSpec, stage: Stage, *, tell: Any, stop: threading.Event) ->
         )
     finally:
         shutil.rmtree(Path(spec.folder) / "scratch", ignore_errors=True)
+
+
+def _refuse_other_code(spec: BuildSpec, stage: Stage, store: Store) -> None:
+    """What is built now must not get a key that was made from the code of some minutes ago."""
+    if fingerprint(stage.build.__module__, Path(spec.root), store.cache).digest != spec.code:
+        raise StageFailed("its code was edited since the run was planned", where=spec.node, hint="run again")
 
 
 def _failed(error: NightmillError) -> BuildResult:

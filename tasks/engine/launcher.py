@@ -68,8 +68,8 @@ class Launcher(Protocol):
         ...
 
 
-BUILDER = (sys.executable, "-m", "flows.builder")
-"""The process that knows every stage."""
+BUILDER = (sys.executable, "-P", "-m", "flows.builder")
+"""The process that knows every stage. `-P`: modules in the user's working folder must not stand in for any of ours."""
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ class Planner:
         self.date = date
         self.host = host
         self.forced = forced or set()
-        self._root = root
+        self.root = root
         self._code: dict[str, Fingerprint] = {}
         self._settings = {name: node.config.resolved(host) for name, node in graph.nodes.items()}
         self._refs = {name: read_ref(store.records, f"{graph.pipeline}/{name}") for name in graph.nodes}
@@ -123,7 +123,7 @@ class Planner:
     def code(self, node: Node) -> Fingerprint:
         """Returns the fingerprint of a node's code."""
         if node.module not in self._code:
-            self._code[node.module] = fingerprint(node.module, self._root, self.store.cache)
+            self._code[node.module] = fingerprint(node.module, self.root, self.store.cache)
         return self._code[node.module]
 
     def latest(self, name: str) -> Manifest | None:

@@ -295,6 +295,7 @@ class Run:
             look=None if look is None else look.detail,
             date=identity.date,
             code=self.planner.code(node).digest,
+            root=str(self.planner.root),
             store=str(self.store.root),
             folder=str(folder),
             threads=self._of(node).threads,

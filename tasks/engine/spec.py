@@ -28,6 +28,9 @@ class BuildSpec(BaseModel):
     look: Any = None
     date: str
     code: str
+    """Fingerprint of the stage's code as it was planned."""
+    root: str
+    """The folder that holds the project's packages, for the fingerprint."""
     store: str
     folder: str
     """The builder's own folder: `scratch/`, `checkpoints/` and `result.json` lie in it."""

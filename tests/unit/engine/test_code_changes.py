@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from toy import Toy, outcomes
 
 from tasks.engine.fingerprint import fingerprint
+from tasks.engine.launcher import BUILDER
+from tasks.engine.runner import Run
 from tasks.store.cache import LocalCache
 
 
@@ -45,6 +48,24 @@ def test_force_builds_a_held_stage(tmp_path: Path) -> None:
     toy.set_code("costly", 1)
     assert outcomes(toy.run(forced={"costly"}))["costly"] == "built"
     assert set(outcomes(toy.run()).values()) == {"cached"}
+
+
+def test_code_that_is_edited_during_a_run_is_not_taken_for_what_was_planned(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    planner = toy.planner()
+    planner.plan()
+    run = Run(planner, launcher=toy.launch)
+    toy.set_code("a", 1)
+    for name in run.graph.nodes:
+        run.execute(name)
+    assert outcomes(run)["a"] == "failed" and "edited" in str(run.error())
+    assert set(outcomes(toy.run()).values()) == {"cached", "built"}
+
+
+def test_modules_in_the_working_folder_do_not_stand_in_for_ours(tmp_path: Path) -> None:
+    (tmp_path / "flows.py").write_text("raise SystemExit(99)\n")
+    process = subprocess.run([*BUILDER, "no spec", "0"], cwd=tmp_path, capture_output=True, text=True)
+    assert process.returncode != 99 and "no spec" in process.stderr
 
 
 @pytest.fixture
