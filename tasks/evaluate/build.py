@@ -24,7 +24,7 @@ from tasks.modeling.generation import GenerationSettings, generate
 from tasks.modeling.models import load_decoder
 from tasks.modeling.predict import load_classifier, predict
 from tasks.modeling.prompts import PROMPT_OVERHEAD, prompt_ids
-from tasks.tokens.encoding import encode_texts, load_processor
+from tasks.tokens.encoding import Processor, encode_texts, load_processor
 from tasks.tokens.token_set import TokenSet
 
 Result = tuple[int, int, list[Score], list[Sample]]
@@ -226,16 +226,28 @@ def _continuations(
     rows = [long[row] for row in _sampled(identities, [languages[number] for number in long], config)]
     if not rows:
         return []
-    prompts = [documents[row][:length].tolist() for row in rows]
-    settings = GenerationSettings(max_new_tokens=length, batch_size=config.batch_size)
     processor = load_processor(folder)
+    texts = [documents[row].tolist() for row in rows]
+    cuts = [whole_characters(processor, tokens, length) for tokens in texts]
+    ends = [whole_characters(processor, tokens, 2 * length) for tokens in texts]
+    prompts = [tokens[:cut] for tokens, cut in zip(texts, cuts, strict=True)]
+    settings = GenerationSettings(max_new_tokens=length, batch_size=config.batch_size)
+    replies = generate(model, prompts, settings)
     return [
         Sample(
             task=config.task,
             language=languages[row],
             prompt=processor.decode(prompt),
             output=processor.decode(reply),
-            reference=processor.decode(documents[row][length : 2 * length].tolist()),
+            reference=processor.decode(tokens[cut:end]),
         )
-        for row, prompt, reply in zip(rows, prompts, generate(model, prompts, settings), strict=True)
+        for row, prompt, reply, tokens, cut, end in zip(rows, prompts, replies, texts, cuts, ends, strict=True)
     ]
+
+
+def whole_characters(processor: Processor, tokens: list[int], length: int) -> int:
+    """Returns how many tokens, at most `length`, end with a character: a rare one is spelt in several, a byte each."""
+    text = processor.decode(tokens)
+    while not text.startswith(processor.decode(tokens[:length])):
+        length -= 1
+    return length

@@ -13,8 +13,10 @@ from schemas.config.tokenizer import TokenizerConfig
 from schemas.errors import Interrupted, StageFailed
 from schemas.manifest import FileRecord
 from schemas.tables import EXAMPLES
+from schemas.tokens import BOS
 from tasks.engine.context import BuildContext
 from tasks.engine.spec import BuildSpec, InputSpec
+from tasks.evaluate.build import whole_characters
 from tasks.evaluate.stage import STAGE
 from tasks.modeling.artifacts import save_model
 from tasks.modeling.models import DecoderSpec, build_decoder, load_as_classifier
@@ -123,6 +125,15 @@ def test_a_language_model_is_scored_per_language(tmp_path, inputs):
     assert context.result.metrics["learned"] is False
     assert [sample["language"] for sample in samples] == ["en", "zh"]
     assert any(text.startswith(samples[0]["prompt"] + samples[0]["reference"][:5]) for _, text in TEXTS)
+
+
+def test_a_sample_is_cut_between_characters(inputs):
+    processor = load_processor(inputs["decoder"])
+    tokens = [BOS, *encode_text(processor, "the 鑫 file 😀")]
+    cuts = [whole_characters(processor, tokens, length) for length in range(1, len(tokens) + 1)]
+    assert all("\ufffd" not in processor.decode(tokens[:cut]) for cut in cuts)
+    assert cuts[-1] == len(tokens) > len(set(cuts))
+    assert cuts == sorted(cuts)
 
 
 def test_generations_and_labels_are_scored_on_a_choice_of_examples(tmp_path, inputs):
