@@ -1,7 +1,8 @@
 """How a conversation becomes ids: the one place that places control ids.
 
-A text that reads `<assistant>` must never become the control id (FACTS: an injection), so prompts are never assembled
-as text. Content is encoded by an encoder that knows no control ids; roles are put around it by id:
+A text that reads `<assistant>` must never become the control id (whoever wrote it would then speak for the model), so
+prompts are never assembled as text. Content is encoded by an encoder that knows no control ids; roles are put around it
+by id:
 
     <s> <user> content <end> <assistant>    →    reply <end>
 
