@@ -126,7 +126,7 @@ def build(spec: BuildSpec, stage: Stage, *, tell: Any, stop: threading.Event) ->
 
 def _refuse_other_code(spec: BuildSpec, stage: Stage, store: Store) -> None:
     """What is built now must not get a key that was made from the code of some minutes ago."""
-    if fingerprint(stage.build.__module__, Path(spec.root), store.cache).digest != spec.code:
+    if spec.root and fingerprint(stage.build.__module__, Path(spec.root), store.cache).digest != spec.code:
         raise StageFailed("its code was edited since the run was planned", where=spec.node, hint="run again")
 
 

@@ -29,8 +29,8 @@ class BuildSpec(BaseModel):
     date: str
     code: str
     """Fingerprint of the stage's code as it was planned."""
-    root: str
-    """The folder that holds the project's packages, for the fingerprint."""
+    root: str = ""
+    """Where the project's packages lie: the code there must still have that fingerprint; empty for any code."""
     store: str
     folder: str
     """The builder's own folder: `scratch/`, `checkpoints/` and `result.json` lie in it."""
