@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 MANIFEST_FORMAT = 1
 RUN_FORMAT = 1
@@ -20,9 +20,17 @@ class FileRecord(Record):
     """One file of an artifact; its bytes are the object `digest`."""
 
     name: str
+    """Path inside its output, "/"-separated."""
     digest: str
     size: int
     rows: int | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _stays_inside(cls, name: str) -> str:
+        if name.startswith("/") or "\0" in name or ".." in name.split("/"):
+            raise ValueError(f"{name!r} is no name inside an output")
+        return name
 
 
 class OutputRecord(Record):

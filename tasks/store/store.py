@@ -7,6 +7,7 @@ new version and swaps the pointer.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import shutil
@@ -112,10 +113,10 @@ class Store:
             return Lookup("absent")
         try:
             pointer = json.loads(record.data)
-            node, version = str(pointer["node"]), str(pointer["version"])
+            node, version, digest = str(pointer["node"]), str(pointer["version"]), str(pointer.get("manifest", ""))
+            manifest = self.manifest(node, version, digest)
         except (ValueError, KeyError, TypeError):
             return Lookup("damaged", "its pointer cannot be read", None, record.etag)
-        manifest = self.manifest(node, version)
         if isinstance(manifest, str):
             return Lookup("damaged", manifest, None, record.etag, version)
         damage = self.damage(manifest)
@@ -123,11 +124,16 @@ class Store:
             return Lookup("damaged", damage, manifest, record.etag, version)
         return Lookup("hit", "", manifest, record.etag, version)
 
-    def manifest(self, node: str, version: str) -> Manifest | str:
-        """Returns a manifest, or why it cannot be had."""
-        record = self.records.get(f"artifacts/{node}/{version}/manifest.json")
+    def manifest(self, node: str, version: str, digest: str = "") -> Manifest | str:
+        """Returns a manifest, or why it cannot be had; `digest` is that of its bytes, where it is known."""
+        try:
+            record = self.records.get(f"artifacts/{node}/{version}/manifest.json")
+        except ValueError:
+            return f"{node!r} {version!r} is no artifact of this store"
         if record is None:
             return f"the manifest of {node} {version} is missing"
+        if digest and hashlib.sha256(record.data).hexdigest() != digest:
+            return f"the manifest of {node} {version} does not have the bytes it was stored with"
         try:
             data = json.loads(record.data)
             if data.get("format") != MANIFEST_FORMAT:
@@ -159,11 +165,11 @@ class Store:
         Returns:
             The manifest that the key leads to now, and whether it is the one given: another builder may have won.
         """
-        name = f"artifacts/{manifest.node}/{manifest.version}/manifest.json"
-        self.records.put_if_absent(name, manifest.model_dump_json(indent=1).encode())
+        data = manifest.model_dump_json(indent=1).encode()
+        self.records.put_if_absent(_manifest_name(manifest), data)
         for folder, file in all_files(manifest):
             self._repair_view(manifest, folder, file)
-        pointer = canonical_json({"node": manifest.node, "version": manifest.version})
+        pointer = _pointer(manifest, data)
         if replaces:
             won = self.records.put_if_match(f"keys/{manifest.key}", pointer, replaces)
         else:
@@ -174,7 +180,7 @@ class Store:
         if found.state == "hit" and found.manifest is not None:
             self._forget(manifest)
             return found.manifest, False
-        if found.etag and found.etag != replaces:
+        if found.etag != replaces:
             return self.publish(manifest, found.etag)
         raise StoreError(
             f"the pointer of {manifest.node} could not be set: {found.reason or 'it changes all the time'}",
@@ -184,26 +190,39 @@ class Store:
 
     def point(self, key: str, manifest: Manifest, **record: str) -> bool:
         """Lets a further key lead to an artifact that stands (an accepted code change)."""
-        pointer = canonical_json({"node": manifest.node, "version": manifest.version, **record})
+        stored = self.records.get(_manifest_name(manifest))
+        if stored is None:
+            raise DamagedArtifact(f"the manifest of {manifest.node} {manifest.version} is missing")
+        pointer = _pointer(manifest, stored.data, **record)
         found = self.records.get(f"keys/{key}")
         if found is None:
             return self.records.put_if_absent(f"keys/{key}", pointer)
         return self.records.put_if_match(f"keys/{key}", pointer, found.etag)
 
     def published(self) -> Iterator[Manifest]:
-        """Yields every artifact that a key leads to, oldest first."""
-        pointed: set[tuple[str, str]] = set()
+        """Yields every artifact that a key leads to and whose manifest can be read, oldest first."""
+        found = {}
         for name in self.records.list("keys"):
-            record = self.records.get(name)
-            try:
-                pointer = json.loads(record.data) if record else {}
-                pointed.add((pointer["node"], pointer["version"]))
-            except (ValueError, KeyError, TypeError):
-                continue
-        for node, version in sorted(pointed, key=lambda pair: (pair[1], pair[0])):
-            manifest = self.manifest(node, version)
-            if not isinstance(manifest, str):
-                yield manifest
+            manifest = self._pointed_at(name)
+            if isinstance(manifest, Manifest):
+                found[manifest.version, manifest.node] = manifest
+        for _, manifest in sorted(found.items()):
+            yield manifest
+
+    def broken_pointers(self) -> Iterator[tuple[str, str]]:
+        """Yields the keys that lead to nothing that can be read, and why."""
+        for name in self.records.list("keys"):
+            manifest = self._pointed_at(name)
+            if isinstance(manifest, str):
+                yield name.removeprefix("keys/"), manifest
+
+    def _pointed_at(self, name: str) -> Manifest | str:
+        record = self.records.get(name)
+        try:
+            pointer = json.loads(record.data) if record else {}
+            return self.manifest(str(pointer["node"]), str(pointer["version"]), str(pointer.get("manifest", "")))
+        except (ValueError, KeyError, TypeError):
+            return "its pointer cannot be read"
 
     # -- marks: what was ever built, without its inputs -------------------------------------------------------------
 
@@ -283,6 +302,16 @@ class Store:
 
     def _forget(self, manifest: Manifest) -> None:
         shutil.rmtree(self._view_folder(manifest), ignore_errors=True)
+
+
+def _manifest_name(manifest: Manifest) -> str:
+    return f"artifacts/{manifest.node}/{manifest.version}/manifest.json"
+
+
+def _pointer(manifest: Manifest, data: bytes, **record: str) -> bytes:
+    """A pointer states the digest of the manifest's bytes, as the manifest states those of the files."""
+    digest = hashlib.sha256(data).hexdigest()
+    return canonical_json({"node": manifest.node, "version": manifest.version, "manifest": digest, **record})
 
 
 def all_files(manifest: Manifest) -> Iterator[tuple[str, FileRecord]]:

@@ -115,6 +115,41 @@ def test_an_unreadable_or_unknown_manifest_is_a_miss_with_its_reason(local: Stor
     assert found.state == "damaged" and "manifest" in found.reason
 
 
+def test_a_flipped_byte_of_a_manifest_is_a_miss_with_its_reason(local: Store, tmp_path: Path) -> None:
+    manifest, _ = local.publish(artifact(local, tmp_path, "text"))
+    path = local.root / "artifacts" / "clean" / manifest.version / "manifest.json"
+    path.write_text(path.read_text().replace(manifest.outputs["data"].digest, "0" * 64))
+    found = local.lookup(KEY)
+    assert found.state == "damaged" and "manifest" in found.reason and "bytes" in found.reason
+    assert [damage.version for damage in verify_artifacts(local, local.published())] == []
+    assert [key for key, _ in local.broken_pointers()] == [KEY]
+
+
+@pytest.mark.parametrize(
+    "pointer", [b'{"node": "../..", "version": "x"}', b'{"node": "a\\u0000", "version": ""}', b"[]"]
+)
+def test_a_pointer_that_leads_out_of_the_store_is_a_miss(local: Store, pointer: bytes) -> None:
+    (local.root / "keys").mkdir()
+    (local.root / "keys" / KEY).write_bytes(pointer)
+    assert local.lookup(KEY).state == "damaged"
+    assert list(local.published()) == [] and [key for key, _ in local.broken_pointers()] == [KEY]
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside", "a/../../outside"])
+def test_a_file_of_a_manifest_cannot_lie_outside_its_output(local: Store, tmp_path: Path, name: str) -> None:
+    manifest = artifact(local, tmp_path, "text")
+    with pytest.raises(ValueError, match="no name inside"):
+        Manifest.model_validate_json(manifest.model_dump_json().replace("data.txt", name))
+
+
+def test_a_pointer_that_vanished_is_set_again_by_a_rebuild(local: Store, tmp_path: Path) -> None:
+    local.publish(artifact(local, tmp_path, "text"))
+    etag = local.lookup(KEY).etag
+    (local.root / "keys" / KEY).unlink()
+    _, won = local.publish(artifact(local, tmp_path, "text"), etag)
+    assert won and local.lookup(KEY).state == "hit"
+
+
 def test_an_unreadable_pointer_is_a_miss_and_can_be_swapped(local: Store, tmp_path: Path) -> None:
     local.publish(artifact(local, tmp_path, "text"))
     (local.root / "keys" / KEY).write_bytes(b"\x00")
