@@ -38,8 +38,9 @@ class UnicodeConfig(Config):
     fold_full_width: bool = False
     """Write full-width Latin letters and digits (`ＡＢＣ１２３`) as ASCII. Chinese punctuation stays as it is."""
 
-    max_space_run: int = Field(default=32, ge=1)
-    """Longer runs of spaces inside a line are cut to this; indentation and the alignment of tables stay."""
+    max_space_run: int = Field(default=120, ge=1)
+    """Longer runs of spaces inside a line are cut to this; indentation stays, and with it the alignment of tables: of
+    80,000 documents one had a longer run, while 32 would have put 270 out of line."""
 
     max_blank_lines: int = Field(default=2, ge=0)
     """More blank lines in a row are cut to this many."""
