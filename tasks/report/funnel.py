@@ -86,31 +86,28 @@ def levels(manifests: Mapping[str, Manifest]) -> list[Level]:
 
 def reasons(manifests: Mapping[str, Manifest], bounds: Bounds) -> list[Reason]:
     """Returns why documents and lines were left out, stage by stage, most frequent first."""
-    rows: list[tuple[str, str, int, list[tuple[str, int]]]] = []
+    found: list[tuple[str, str, int, list[tuple[str, int]]]] = []
     for stage, metric in (("collect", "quarantined"), ("clean", "dropped")):
         by_source = counts_by_source(manifests[stage].metrics.get(metric)) if stage in manifests else {}
         totals: Counter[str] = Counter()
         for kept in by_source.values():
             totals.update(kept)
         for reason, count in sorted(totals.items(), key=lambda item: (-item[1], item[0]))[: bounds.lines]:
-            sources = [
-                (cut(source, bounds.text), kept[reason]) for source, kept in by_source.items() if kept.get(reason)
-            ]
-            rows.append(
-                (
-                    stage,
-                    cut(reason, bounds.text),
-                    count,
-                    sorted(sources, key=lambda item: (-item[1], item[0]))[: bounds.lines],
-                )
-            )
+            found.append((stage, cut(reason, bounds.text), count, _by_source(by_source, reason, bounds)))
     if "dedup" in manifests:
+        by_source = counts_by_source(manifests["dedup"].metrics.get("sources"))
         for kind in ("exact", "near"):
-            found = number(manifests["dedup"].metrics.get(kind))
-            if found:
-                rows.append(("dedup", f"{kind} duplicate", int(found), []))
-    most = max((count for _, _, count, _ in rows), default=0)
-    return [Reason(stage, reason, count, count / most, sources) for stage, reason, count, sources in rows if most]
+            gone = number(manifests["dedup"].metrics.get(kind))
+            if gone:
+                found.append(("dedup", f"{kind} duplicate", int(gone), _by_source(by_source, kind, bounds)))
+    most = max((count for _, _, count, _ in found), default=0)
+    return [Reason(stage, reason, count, count / most, sources) for stage, reason, count, sources in found if most]
+
+
+def _by_source(counts: Mapping[str, Mapping[str, int]], reason: str, bounds: Bounds) -> list[tuple[str, int]]:
+    """Returns the sources that documents were left out of for a reason, with their counts, most first."""
+    sources = [(cut(source, bounds.text), kept[reason]) for source, kept in counts.items() if kept.get(reason)]
+    return sorted(sources, key=lambda item: (-item[1], item[0]))[: bounds.lines]
 
 
 def _figure(manifests: Mapping[str, Manifest], node: str, name: str) -> float | None:

@@ -129,7 +129,14 @@ def example() -> Example:
         "readmes": {"too_short": 40, "repeated_lines": 311, "other_language": 12},
         "licences": {"too_short": 8, "repeated_lines": 310},
     }
-    manifests["dedup"].metrics |= {"exact": 1240, "near": 2132}
+    manifests["dedup"].metrics |= {
+        "exact": 1240,
+        "near": 2132,
+        "sources": {
+            "docstrings": {"rows_in": 18900, "exact": 1200, "near": 2000},
+            "readmes": {"rows_in": 412, "exact": 40, "near": 132},
+        },
+    }
     manifests["pack"].metrics["tokens"] = 4_180_322
     run = RunRecord(
         run="20261122T061500-quickstart-9f2c",

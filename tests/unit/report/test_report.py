@@ -179,6 +179,10 @@ def test_the_funnel_counts_documents_and_names_reasons(example):
         ("readmes", 311),
         ("licences", 310),
     ]
+    assert next(reason for reason in why if reason.reason == "near duplicate").sources == [
+        ("docstrings", 2000),
+        ("readmes", 132),
+    ]
 
 
 def test_metrics_of_an_unknown_form_are_left_out(example):
