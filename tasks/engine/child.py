@@ -7,6 +7,7 @@ and so is this build. SIGTERM asks the stage to save a checkpoint and stop.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -68,11 +69,17 @@ def main(stages: Mapping[str, Stage], arguments: list[str]) -> int:
     result = build(spec, stages[spec.stage], tell=tell, stop=stop)
     target = Path(spec.folder) / "result.json"
     temporary = target.with_suffix(".tmp")
-    with store_errors(target):
-        temporary.write_text(result.model_dump_json())
-        temporary.replace(target)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        with store_errors(target):
+            temporary.write_text(result.model_dump_json())
+            temporary.replace(target)
+    except StoreError as error:
+        # Nothing can be written, so the supervisor is told by the pipe.
+        result = _failed(error) if result.error is None else result
+        tell({"error": result.error})
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     code = ExitCode.DONE if result.error is None else NightmillError.from_json(result.error).exit_code
     # Threads of libraries may linger, and interpreter shutdown takes a second with torch loaded.
     os._exit(int(code))
@@ -102,7 +109,7 @@ def build(spec: BuildSpec, stage: Stage, *, tell: Any, stop: threading.Event) ->
             )
         )
     except OSError as error:
-        traceback.print_exc()
+        _log_traceback()
         return _failed(
             StoreError(
                 f"{error.strerror or error}",
@@ -111,7 +118,7 @@ def build(spec: BuildSpec, stage: Stage, *, tell: Any, stop: threading.Event) ->
             )
         )
     except Exception as error:
-        traceback.print_exc()
+        _log_traceback()
         place = traceback.extract_tb(error.__traceback__)[-1]
         return _failed(
             StageFailed(
@@ -128,6 +135,11 @@ def _refuse_other_code(spec: BuildSpec, stage: Stage, store: Store) -> None:
     """What is built now must not get a key that was made from the code of some minutes ago."""
     if spec.root and fingerprint(stage.build.__module__, Path(spec.root), store.cache).digest != spec.code:
         raise StageFailed("its code was edited since the run was planned", where=spec.node, hint="run again")
+
+
+def _log_traceback() -> None:
+    with contextlib.suppress(OSError):  # On a full disk the log cannot be written either.
+        traceback.print_exc()
 
 
 def _failed(error: NightmillError) -> BuildResult:

@@ -137,7 +137,7 @@ def run_builder(
     try:
         with selectors.DefaultSelector() as selector, os.fdopen(read_end, "rb", buffering=0) as events:
             selector.register(events, selectors.EVENT_READ)
-            pending = b""
+            lines = _Lines(heard)
             open_ = True
             while True:
                 if not open_:
@@ -147,10 +147,7 @@ def run_builder(
                     if not data:
                         selector.unregister(events)
                         open_ = False
-                    pending += data
-                    *lines, pending = pending.split(b"\n")
-                    for line in lines:
-                        heard(json.loads(line))
+                    lines.take(data)
                 memory.sample()
                 pid, status, resources = os.wait4(process.pid, os.WNOHANG)
                 if pid:
@@ -160,6 +157,10 @@ def run_builder(
                         resources.ru_utime + resources.ru_stime,
                         memory.peak_bytes,
                     )
+                    os.set_blocking(events.fileno(), False)
+                    with contextlib.suppress(BlockingIOError):
+                        while data := os.read(events.fileno(), 65536):
+                            lines.take(data)
                     break
                 if lost() and not killed:
                     killed = "lease"
@@ -177,8 +178,26 @@ def run_builder(
         if process.stdin is not None:
             process.stdin.close()
     assert usage is not None
-    result = _outcome(folder, process.returncode, usage, node, stopped=bool(asked_at), lost=killed == "lease")
+    result = _outcome(
+        folder, process.returncode, usage, node, stopped=bool(asked_at), lost=killed == "lease", told=lines.error
+    )
     return result, replace(usage, peak_memory_bytes=max(usage.peak_memory_bytes, result.peak_memory_bytes))
+
+
+class _Lines:
+    """Cuts what a builder says into events. `error` is what it could not leave in a file."""
+
+    def __init__(self, heard: Callable[[dict[str, Any]], None]) -> None:
+        self.error: dict[str, Any] | None = None
+        self._heard = heard
+        self._pending = b""
+
+    def take(self, data: bytes) -> None:
+        *lines, self._pending = (self._pending + data).split(b"\n")
+        for line in lines:
+            event = json.loads(line)
+            self.error = event.get("error", self.error)
+            self._heard(event)
 
 
 class _PeakMemory:
@@ -211,7 +230,9 @@ class _PeakMemory:
         self.peak_bytes = max(self.peak_bytes, own, below and own + below)
 
 
-def _outcome(folder: Path, code: int, usage: Usage, node: str, *, stopped: bool, lost: bool) -> BuildResult:
+def _outcome(
+    folder: Path, code: int, usage: Usage, node: str, *, stopped: bool, lost: bool, told: dict[str, Any] | None
+) -> BuildResult:
     if lost:
         raise StageFailed("another builder took over the lease", where=node, hint="run again")
     try:
@@ -222,6 +243,8 @@ def _outcome(folder: Path, code: int, usage: Usage, node: str, *, stopped: bool,
         raise NightmillError.from_json(result.error)
     if result is not None and code == 0:
         return result
+    if told is not None:
+        raise NightmillError.from_json(told)
     if stopped:
         raise Interrupted("stopped", where=node)
     if code == -signal.SIGKILL:

@@ -7,18 +7,20 @@ where parts run, and how many at a time, is not part of it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import Interrupted
+from schemas.errors import Interrupted, StageKilled
 from schemas.manifest import FileRecord
 from tasks.engine.stage import Part, PartFunction, PartResult, StoredFile
-from tasks.store.canonical import canonical_json, digest_key
+from tasks.store.canonical import canonical_json, digest_json, digest_key
 from tasks.store.store import Store
 
 PART_FORMAT = 1
@@ -62,6 +64,7 @@ def map_parts(
 
     Raises:
         Interrupted: The run is to stop; what is finished is kept.
+        StageKilled: A process of the pool was killed; what is finished is kept.
         ValueError: Two parts have the same name.
     """
     if len({part.name for part in parts}) != len(parts):
@@ -89,24 +92,44 @@ def map_parts(
             place = _fresh(folder / f"part-{number}")
             keep(part, key, place, function(part, place))
     else:
-        # Spawned, not forked: a fork of a process with threads (Arrow, Polars) can lock up.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, len(waiting)), mp_context=context) as pool:
-            running: dict[Future[Mapping[str, Any]], tuple[Part, str, Path]] = {}
-            try:
-                for number, (part, key) in enumerate(waiting):
+        _in_pool(function, waiting, folder, min(workers, len(waiting)), stopping, keep)
+    return [results[part.name] for part in parts]
+
+
+def _in_pool(
+    function: PartFunction,
+    waiting: Sequence[tuple[Part, str]],
+    folder: Path,
+    workers: int,
+    stopping: Callable[[], bool],
+    keep: Callable[[Part, str, Path, Mapping[str, Any]], None],
+) -> None:
+    # Spawned, not forked: a fork of a process with threads (Arrow, Polars) can lock up.
+    context = multiprocessing.get_context("spawn")
+    upcoming = iter(enumerate(waiting))
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        running: dict[Future[Mapping[str, Any]], tuple[Part, str, Path]] = {}
+        try:
+            while True:
+                # Few at a time: to wait for many futures takes time with the square of their number.
+                for number, (part, key) in itertools.islice(upcoming, 2 * workers - len(running)):
                     place = _fresh(folder / f"part-{number}")
                     running[pool.submit(function, part, place)] = (part, key, place)
-                while running:
-                    finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-                    for future in finished:
-                        part, key, place = running.pop(future)
-                        keep(part, key, place, future.result())
-                    if stopping():
-                        raise Interrupted("stopped between two parts")
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-    return [results[part.name] for part in parts]
+                if not running:
+                    return
+                finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    part, key, place = running.pop(future)
+                    keep(part, key, place, future.result())
+                if stopping():
+                    raise Interrupted("stopped between two parts")
+        except BrokenProcessPool:
+            raise StageKilled(
+                "a process that worked on its parts was killed, most likely because the machine ran out of memory",
+                hint="give it more memory, or lower `execution.workers` or the part size; finished parts are kept",
+            ) from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _fresh(folder: Path) -> Path:
@@ -122,7 +145,11 @@ def _stored(store: Store, name: str, key: str) -> PartResult | None:
     try:
         data = json.loads(record.data)
         files = [FileRecord.model_validate(file) for file in data["files"]]
-        whole = data["format"] == PART_FORMAT and all(store.objects.size(file.digest) == file.size for file in files)
+        whole = (
+            data["format"] == PART_FORMAT
+            and data["check"] == digest_json([data["files"], data["figures"]])
+            and all(store.objects.size(file.digest) == file.size for file in files)
+        )
     except (ValueError, KeyError, TypeError):
         return None
     return _result(name, files, data["figures"], reused=True) if whole else None
@@ -134,9 +161,8 @@ def _keep(store: Store, name: str, key: str, folder: Path, figures: Mapping[str,
         rows = _parquet_rows(path)
         digest, size = store.objects.take(path)
         files.append(FileRecord(name=path.relative_to(folder).as_posix(), digest=digest, size=size, rows=rows))
-    record = canonical_json(
-        {"format": PART_FORMAT, "files": [file.model_dump() for file in files], "figures": dict(figures)}
-    )
+    kept: list[Any] = [[file.model_dump() for file in files], dict(figures)]
+    record = canonical_json({"format": PART_FORMAT, "files": kept[0], "figures": kept[1], "check": digest_json(kept)})
     place = f"parts/{key[:2]}/{key}"
     if not store.records.put_if_absent(place, record):
         found = store.records.get(place)

@@ -102,6 +102,26 @@ def test_every_failure_is_a_typed_error_and_publishes_nothing(tmp_path: Path, tr
     assert run.store.records.list("leases") == []
 
 
+def test_a_killed_worker_of_a_pool_is_a_clear_error_and_keeps_finished_parts(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.txt"
+    journal.touch()
+    settings = {"trouble": "worker", "journal": str(journal), "parts": 6}
+    run = make_run(tmp_path / "store", "parts", settings, workers=2)
+    outcome = run.execute("parts")
+    assert outcome.error is not None and outcome.error["kind"] == "StageKilled" and "memory" in outcome.reason
+    again = make_run(tmp_path / "store", "parts", {**settings, "trouble": ""}, workers=2)
+    assert again.execute("parts").outcome == "resumed"
+
+
+def test_a_disk_too_full_for_the_result_is_a_clear_error(small_disk: Path) -> None:
+    run = make_run(small_disk / "store", "trouble", {"trouble": "full disk", "journal": str(small_disk / "ballast")})
+    outcome = run.execute("trouble")
+    assert outcome.error is not None and outcome.error["kind"] == "StoreError"
+    assert "No space left" in outcome.reason and not outcome.error["details"]
+    (small_disk / "ballast").unlink()
+    assert make_run(small_disk / "store", "trouble", {}).execute("trouble").outcome == "built"
+
+
 def test_two_runs_at_once_build_once_and_both_succeed(tmp_path: Path) -> None:
     runs = [Supervisor(tmp_path, "steps", "slow") for _ in range(2)]
     results = [run.result() for run in runs]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -120,20 +119,6 @@ def test_a_broken_pointer_or_manifest_is_a_miss_with_its_reason(project: Mini, p
     assert "cannot be read" in said
     outcomes = project.run()
     assert {stage for stage, found in outcomes.items() if found["outcome"] != "cached"} == {"clean"}
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with 6 MiB, which root cannot write beyond either."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(place)], capture_output=True, text=True
-    )
-    if made.returncode:
-        pytest.skip(f"cannot mount a small disk here: {made.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def test_a_full_disk_is_a_clear_error_and_the_next_run_goes_on(small_disk: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import signal
 import sys
@@ -38,6 +40,8 @@ def part(part: Part, folder: Path) -> Mapping[str, Any]:
     if part.execution["trouble"] == "kill" and part.parameters["number"] == 2:
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(60)
+    if part.execution["trouble"] == "worker" and part.parameters["number"] == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
     if part.execution["trouble"] == "slow":
         time.sleep(0.3)
     (folder / "out.txt").write_text(f"part {part.parameters['number']}")
@@ -100,6 +104,12 @@ def build_trouble(context: Context) -> None:
         raise MemoryError("Unable to allocate 3 TiB")
     if trouble == "defect":
         raise KeyError("surprise")
+    if trouble == "full disk":
+        ballast = Path(context.config.journal)
+        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while file.write(b"x" * 4096):
+                pass
+        raise OSError(errno.ENOSPC, "No space left on device", str(context.folder))
     if trouble == "exit":
         os._exit(7)
     out = context.folder / "fine.txt"

@@ -14,17 +14,17 @@ import toy_builder
 from tasks.engine.graph import Graph, Node
 from tasks.engine.launcher import ProcessLauncher
 from tasks.engine.planner import Planner
-from tasks.engine.runner import Run
+from tasks.engine.runner import Resources, Run
 from tasks.store import leases
 from tasks.store.store import Store
 
 
-def make_run(store: Path, stage: str, settings: dict[str, object]) -> Run:
+def make_run(store: Path, stage: str, settings: dict[str, object], workers: int = 1) -> Run:
     config = toy_builder.FaultConfig.model_validate(settings)
     graph = Graph("toy", [Node(stage, toy_builder.STAGES[stage], config)])
     planner = Planner(graph, Store.open(store), date="2026-01-01", host="test")
     builder = (sys.executable, str(Path(toy_builder.__file__)))
-    return Run(planner, launcher=ProcessLauncher(builder))
+    return Run(planner, launcher=ProcessLauncher(builder), resources={stage: Resources(workers=workers)})
 
 
 def main() -> int:
