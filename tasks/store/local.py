@@ -14,11 +14,15 @@ import hashlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from schemas.errors import StoreError
 from tasks.store.records import Record, etag_of
+
+LOCK_S = 30.0
+"""A lock is held for less than a millisecond; whoever holds it longer was stopped."""
 
 
 @contextlib.contextmanager
@@ -32,6 +36,7 @@ def store_errors(path: Path) -> Iterator[None]:
         errno.EPERM: "give this user permission to write there, or set another store",
         errno.EEXIST: "a file lies where a folder of the store should be: set another store",
         errno.ENOTDIR: "a file lies where a folder of the store should be: set another store",
+        errno.EISDIR: "a folder lies where a file of the store should be: set another store",
         errno.EIO: "the disk reports errors: check it before anything else",
     }
     try:
@@ -65,10 +70,12 @@ class LocalRecords:
         self.root = root
 
     def get(self, name: str) -> Record | None:
-        try:
-            data = self._path(name).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        path = self._path(name)
+        with store_errors(path):
+            try:
+                data = path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
         return Record(data, etag_of(data))
 
     def put_if_absent(self, name: str, data: bytes) -> bool:
@@ -87,11 +94,20 @@ class LocalRecords:
 
     def put_if_match(self, name: str, data: bytes, etag: str) -> bool:
         path = self._path(name)
-        with store_errors(path), self._locked():
+        with store_errors(path):
             found = self.get(name)
             if found is None or found.etag != etag:
                 return False
-            self._written(path, data).replace(path)
+            temporary = self._written(path, data)
+            try:
+                # Nothing slow happens under the lock: a process that is stopped while it holds it stops all others.
+                with self._locked():
+                    found = self.get(name)
+                    if found is None or found.etag != etag:
+                        return False
+                    temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
             sync_folder(path.parent)
             return True
 
@@ -132,8 +148,20 @@ class LocalRecords:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
+        give_up_at = time.monotonic() + LOCK_S
         with (self.root / ".lock").open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > give_up_at:
+                        raise StoreError(
+                            f"another process has locked the store for {LOCK_S:.0f} s",
+                            where=str(self.root / ".lock"),
+                            hint="it may be stopped (Ctrl-Z): let it go on, or end it; its lock ends with it",
+                        ) from None
+                    time.sleep(0.002)
             yield
 
 
@@ -165,7 +193,8 @@ class LocalObjects:
         digest = digest_file(file)
         path = self.path(digest)
         with store_errors(path):
-            if self.size(digest) == size:
+            # Read again, because a rebuild must also mend bytes that were altered.
+            if self.size(digest) == size and digest_file(path) == digest:
                 return digest, size
             path.parent.mkdir(parents=True, exist_ok=True)
             with file.open("rb") as handle:

@@ -11,6 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from schemas.errors import StoreError
+from tasks.store import local
 from tasks.store.local import LocalRecords
 from tasks.store.records import MemoryRecords, RecordStore
 
@@ -85,6 +87,17 @@ def test_of_many_writers_one_creates_and_each_swap_has_one_winner(records: Recor
 def test_a_name_cannot_leave_the_store(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="no name inside"):
         LocalRecords(tmp_path).put_if_absent(name, b"x")
+
+
+def test_a_process_that_is_stopped_with_the_lock_is_an_error_not_a_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "LOCK_S", 0.2)
+    records = LocalRecords(tmp_path)
+    records.put_if_absent("k", b"1")
+    with records._locked(), pytest.raises(StoreError, match="locked the store"):
+        LocalRecords(tmp_path).delete("k")
+    assert records.delete("k")
 
 
 def count_up(root: str, times: int) -> None:

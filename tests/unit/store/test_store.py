@@ -159,6 +159,17 @@ def test_an_unreadable_pointer_is_a_miss_and_can_be_swapped(local: Store, tmp_pa
     assert won and local.lookup(KEY).state == "hit"
 
 
+def test_storing_the_same_bytes_again_mends_an_altered_object(local: Store, tmp_path: Path) -> None:
+    manifest, _ = local.publish(artifact(local, tmp_path, "text"))
+    path = local.objects.path(manifest.outputs["data"].files[0].digest)
+    path.unlink()
+    path.write_text("tezt")
+    again = tmp_path / "again.txt"
+    again.write_text("text")
+    local.objects.take(again)
+    assert path.read_text() == "text"
+
+
 def test_a_lost_file_of_the_view_is_linked_again(local: Store, tmp_path: Path) -> None:
     manifest, _ = local.publish(artifact(local, tmp_path, "text"))
     shown = local.root / "artifacts" / "clean" / manifest.version / "data" / "data.txt"
