@@ -67,7 +67,11 @@ def parse(text: str, name: str) -> Document:
     loader = yaml.SafeLoader(text)
     try:
         root = loader.get_single_node()
-        document = Document(name, None if root is None else loader.construct_document(root))
+        document = Document(name, None)
+        if root is not None:
+            # Before values are made of it, which writes merged keys (`<<`) into the nodes.
+            _note_lines(root, (), document, set())
+            document.data = loader.construct_document(root)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark is not None else 1
@@ -75,11 +79,13 @@ def parse(text: str, name: str) -> Document:
         raise ConfigError(
             f"is no YAML: {problem}", where=f"{name}:{line}", hint="check indentation and quotes"
         ) from None
+    except (ValueError, KeyError, AttributeError, RecursionError) as error:
+        # What looks like a date or a number and is none, such as 2026-02-30, fails without a place.
+        raise ConfigError(f"holds a value that cannot be read: {error}", where=name, hint="put it in quotes") from None
     finally:
         loader.dispose()
     if not isinstance(document.data, dict):
         raise ConfigError("holds no settings", where=name, hint="`nightmill init DIR` writes an example")
-    _note_lines(root, (), document)
     return document
 
 
@@ -96,7 +102,7 @@ def override(document: Document, assignments: list[str]) -> None:
             raise ConfigError(f"{assignment!r} is no setting", where="--set", hint="write it like pretrain.steps=100")
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError):
             value = text
         target = document.data
         for key in keys[:-1]:
@@ -178,17 +184,32 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
 
 
-def _note_lines(node: Any, place: Place, document: Document) -> None:
+def _note_lines(node: Any, place: Place, document: Document, above: set[int]) -> None:
     document.lines.setdefault(place, node.start_mark.line + 1)
+    if id(node) in above:
+        raise ConfigError(
+            "holds itself", where=f"{document.name}:{node.start_mark.line + 1}", hint="an alias must not lead upwards"
+        )
+    above = above | {id(node)}
     if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
+        seen: set[Place] = set()
         for key, value in node.value:
-            below = (*place, key.value)
+            below = (*place, key.value) if isinstance(key.value, str) else place
             document.lines[below] = key.start_mark.line + 1
-            if key.value in seen:
+            if below in seen:
                 document.fault(below, "is set twice")
-            seen.add(key.value)
-            _note_lines(value, below, document)
+            seen.add(below)
+            _note_lines(value, below, document, above)
+            if key.tag == "tag:yaml.org,2002:merge":
+                _note_merged(value, place, document)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
-            _note_lines(item, (*place, number), document)
+            _note_lines(item, (*place, number), document, above)
+
+
+def _note_merged(node: Any, place: Place, document: Document) -> None:
+    """Keys that `<<` brings have the line they were written in, unless the mapping sets them itself."""
+    for mapping in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+        for key, _ in mapping.value if isinstance(mapping, yaml.MappingNode) else []:
+            if isinstance(key.value, str):
+                document.lines.setdefault((*place, key.value), key.start_mark.line + 1)
