@@ -9,6 +9,7 @@ results. A test forbids dynamic imports, so the import statements tell the whole
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ NEUTRAL = ("tasks.engine", "tasks.store", "schemas.errors", "schemas.manifest", 
 
 COUNTED_ENGINE_MODULES = ("tasks.engine.boundaries",)
 """Where parts are cut decides which rows lie in which file, so this module of the engine does count."""
+
+_BESIDE_DATA = frozenset((".pyc", ".pyi", ".nbi", ".nbc", ".bak", ".orig", ".rej", ".swp", ".tmp"))
+"""What Python, numba, editors and merges leave beside source files."""
 
 FORMAT = "1"
 
@@ -65,14 +69,20 @@ def fingerprint(module: str, root: Path, cache: LocalCache) -> Fingerprint:
         waiting.extend(imports)
         waiting.extend(_parents(name))
     for folder in folders:
-        for path in sorted(folder.iterdir()):
-            if path.is_file() and path.suffix not in (".py", ".pyc", ".pyi") and not path.name.startswith("."):
-                found[path.relative_to(root).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*")):
-            inside_package = any((parent / "__init__.py").exists() for parent in _between(path, folder))
-            if path.is_file() and path.parent != folder and not inside_package and "__pycache__" not in path.parts:
+            if _is_data(path, folder) and path.is_file():
                 found[path.relative_to(root).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
     return Fingerprint(digest_json(found), found)
+
+
+def _is_data(path: Path, folder: Path) -> bool:
+    """Word lists and the like, in the stage's folder or in folders below that are no packages of their own."""
+    inside = path.relative_to(folder).parts
+    if any(part.startswith((".", "#")) or part == "__pycache__" for part in inside):
+        return False
+    if path.suffix in _BESIDE_DATA or path.name.endswith("~") or (len(inside) == 1 and path.suffix == ".py"):
+        return False
+    return not any((parent / "__init__.py").exists() for parent in _between(path, folder))
 
 
 def _between(path: Path, folder: Path) -> list[Path]:
@@ -103,9 +113,8 @@ def _source(name: str, root: Path) -> Path | None:
 def _parsed(path: Path, name: str, is_package: bool, cache: LocalCache) -> tuple[str, list[str]]:
     source = path.read_bytes()
     note = f"code:{FORMAT}:{name}:{is_package}:{hashlib.sha256(source).hexdigest()}"
-    known = cache.note(note)
-    if known is not None:
-        digest, imports = json.loads(known)
+    with contextlib.suppress(ValueError, TypeError):  # A damaged cache is no source of truth.
+        digest, imports = json.loads(cache.note(note) or "null")
         return digest, imports
     tree = ast.parse(source, filename=str(path))
     imports = sorted(_imports(tree, name if is_package else name.rpartition(".")[0]))

@@ -114,6 +114,20 @@ def test_these_edits_change_the_fingerprint(project: Path, file: str, text: str)
     assert digest(project) != before
 
 
+@pytest.mark.parametrize("name", ["rules.py~", "words/.en.txt.swp", "words/en.txt~", "#rules.py#", "rules.py.orig"])
+def test_what_editors_leave_behind_keeps_the_fingerprint(project: Path, name: str) -> None:
+    before = digest(project)
+    (project / "tasks" / "clean" / name).write_text("half a thought")
+    assert digest(project) == before
+
+
+def test_a_note_of_the_cache_that_is_damaged_is_made_again(project: Path, tmp_path: Path) -> None:
+    cache = LocalCache(tmp_path / "cache.sqlite")
+    before = fingerprint("tasks.clean.stage", project, cache)
+    cache._connection.execute("UPDATE notes SET value = '{'")
+    assert fingerprint("tasks.clean.stage", project, cache) == before
+
+
 def test_a_module_imported_by_an_imported_module_counts(project: Path) -> None:
     rules = project / "tasks" / "clean" / "rules.py"
     rules.write_text("from .deep import depth\ndef go():\n    return depth\n")
