@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
 from schemas.config.finetune import FinetuneConfig
@@ -11,15 +10,11 @@ from tasks.engine.stage import Context
 from tasks.finetune.classification import classification_task
 from tasks.finetune.generation import generation_task
 from tasks.finetune.task import Example, Task, read_examples
-from tasks.modeling import step_log
 from tasks.modeling.artifacts import model_card, save_model
-from tasks.modeling.checkpoints import Checkpoints
 from tasks.modeling.models import count_parameters
-from tasks.modeling.optimizers import OptimizerSettings
 from tasks.modeling.precision import prepare_process
-from tasks.modeling.schedules import ScheduleSettings
-from tasks.modeling.step_log import StepRecord
-from tasks.modeling.trainer import Callbacks, TrainResult, TrainSettings, mean_loss, train
+from tasks.modeling.stage_training import train_in_stage
+from tasks.modeling.trainer import TrainResult, mean_loss
 from tasks.tokens.encoding import load_processor
 
 LAST_STEPS = 10
@@ -48,37 +43,14 @@ def finetune(context: Context) -> None:
         task = classification_task(config, folder, splits, context.warn)
     micro_batch_size = min(config.micro_batch_size, config.batch_size)
 
-    def evaluate(trained: Any) -> float:
+    def validate(trained: Any) -> float:
         return mean_loss(trained, task.objective, task.valid, task.n_valid, micro_batch_size, precision)
 
-    def on_step(record: StepRecord, rate: float) -> None:
-        context.progress(record.step, config.steps, "steps", loss=record.loss)
-
-    settings = TrainSettings(
-        steps=config.steps,
-        batch_size=config.batch_size,
-        micro_batch_size=micro_batch_size,
-        seed=config.seed,
-        precision=precision,
-        optimizer=OptimizerSettings(learning_rate=config.learning_rate, **config.optimizer.model_dump()),
-        schedule=ScheduleSettings(**config.schedule.model_dump()),
-        checkpoint_every=config.checkpoint_every,
-        evaluate_every=config.evaluate_every,
-    )
-    callbacks = Callbacks(
-        evaluate=evaluate,
-        on_step=on_step,
-        on_resume=lambda step: context.resumed(f"step {step}"),
-        stopping=context.stopping,
-    )
-    checkpoints = Checkpoints(context.checkpoints, context.warn)
-    result = train(task.model, task.objective, task.train, settings, checkpoints, callbacks)
+    result = train_in_stage(context, config, task.model, task.objective, task.train, validate, precision)
 
     published = context.folder / "model"
     save_model(task.model, published, folder, _card(config, task, result, len(splits["train"])))
     context.add_folder("model", published)
-    shutil.copyfile(checkpoints.folder / step_log.NAME, context.folder / step_log.NAME)
-    context.add_diagnostic(step_log.NAME, context.folder / step_log.NAME)
     context.report(
         rows_in=len(splits["train"]),
         parameters=count_parameters(task.model),

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import Any
 
 from schemas.config.pretrain import PretrainConfig
 from schemas.errors import StageFailed
 from tasks.engine.stage import Context
-from tasks.modeling import step_log
 from tasks.modeling.artifacts import model_card, save_model
-from tasks.modeling.checkpoints import Checkpoints
 from tasks.modeling.models import DecoderSpec, build_decoder, count_parameters
 from tasks.modeling.objectives import language_modeling_loss
-from tasks.modeling.optimizers import OptimizerSettings
 from tasks.modeling.order import Order
 from tasks.modeling.precision import prepare_process
-from tasks.modeling.schedules import ScheduleSettings
-from tasks.modeling.step_log import StepRecord
-from tasks.modeling.trainer import Callbacks, TrainResult, TrainSettings, mean_loss, train
+from tasks.modeling.stage_training import train_in_stage
+from tasks.modeling.trainer import TrainResult, mean_loss
 from tasks.pretrain.blocks import Blocks, token_files
 
 LAST_STEPS = 10
@@ -43,38 +38,15 @@ def pretrain(context: Context) -> None:
     micro_batch_size = min(config.micro_batch_size, config.batch_size)
     n_valid = min(config.valid_blocks, valid_blocks.count)
 
-    def evaluate(trained: Any) -> float:
+    def validate(trained: Any) -> float:
         batch = valid_blocks.batch
         return mean_loss(trained, language_modeling_loss, batch, n_valid, micro_batch_size, precision)
 
-    def on_step(record: StepRecord, rate: float) -> None:
-        context.progress(record.step, config.steps, "steps", loss=record.loss, tokens_per_second=rate)
-
-    settings = TrainSettings(
-        steps=config.steps,
-        batch_size=config.batch_size,
-        micro_batch_size=micro_batch_size,
-        seed=config.seed,
-        precision=precision,
-        optimizer=OptimizerSettings(learning_rate=config.learning_rate, **config.optimizer.model_dump()),
-        schedule=ScheduleSettings(**config.schedule.model_dump()),
-        checkpoint_every=config.checkpoint_every,
-        evaluate_every=config.evaluate_every,
-    )
-    callbacks = Callbacks(
-        evaluate=evaluate,
-        on_step=on_step,
-        on_resume=lambda step: context.resumed(f"step {step}"),
-        stopping=context.stopping,
-    )
-    checkpoints = Checkpoints(context.checkpoints, context.warn)
-    result = train(model, language_modeling_loss, train_blocks.batch, settings, checkpoints, callbacks)
+    result = train_in_stage(context, config, model, language_modeling_loss, train_blocks.batch, validate, precision)
 
     folder = context.folder / "model"
     save_model(model, folder, tokenizer, _card(model, config, train_blocks, result))
     context.add_folder("model", folder)
-    shutil.copyfile(checkpoints.folder / step_log.NAME, context.folder / step_log.NAME)
-    context.add_diagnostic(step_log.NAME, context.folder / step_log.NAME)
     context.report(
         rows_in=train_blocks.count,
         parameters=count_parameters(model),
