@@ -133,5 +133,7 @@ class RunRecord(Record):
     flow_run: str = ""
     pins: dict[str, str] = Field(default_factory=dict)
     """Reference → version, resolved once when the run was created."""
+    process: dict[str, Any] = Field(default_factory=dict)
+    """Who runs it (`tasks.store.leases.this_process`), so that a killed run can be told from one at work."""
     stages: list[StageOutcome]
     """In the order of the graph."""

@@ -27,7 +27,7 @@ from tasks.engine.graph import Graph, Node
 from tasks.engine.launcher import Launcher, ProcessLauncher, Usage
 from tasks.engine.planner import PROJECT_ROOT, Decision, Identity, Planner
 from tasks.engine.spec import BuildResult, BuildSpec, InputSpec
-from tasks.store.leases import Lease, acquire
+from tasks.store.leases import Lease, acquire, this_process
 from tasks.store.local import store_errors
 from tasks.store.refs import RefEntry, move_ref
 from tasks.store.store import Store, new_version, output_record
@@ -117,6 +117,7 @@ class Run:
             command=command,
             flow_run=flow_run,
             pins=planner.pins,
+            process=this_process(),
             stages=[StageOutcome(node=name, stage=node.stage.name) for name, node in self.graph.nodes.items()],
         )
 
@@ -243,6 +244,7 @@ class Run:
         outcome.outcome, outcome.reason, outcome.key = "cached", reason, decision.identity.key
         outcome.seconds = outcome.cpu_seconds = 0.0
         outcome.peak_memory_bytes = 0
+        self._mark(node, decision.identity, anew=False)
         self._refer(node, decision.identity, manifest)
 
     def _build(self, node: Node, decision: Decision, lease: Lease, outcome: StageOutcome) -> None:
@@ -268,9 +270,9 @@ class Run:
         manifest = self._manifest(node, decision, identity, result, usage, started, folder, went_on)
         if not lease.still_held():
             raise StageFailed("another builder took over the lease", where=node.name, hint="run again")
-        self.store.mark(self.planner.static_mark(node), {"node": node.name})
+        self._mark(node, identity, anew=False)
         manifest, won = self.store.publish(manifest, decision.etag)
-        self.store.mark(f"data/{identity.data}", {"key": identity.key})
+        self._mark(node, identity, anew=True)
         shutil.rmtree(key_folder if lease.still_held() else folder, ignore_errors=True)
         with self._lock:
             self._forced_done.add(node.name)
@@ -281,6 +283,14 @@ class Run:
         if manifest.resumed:
             outcome.reason = f"went on from {manifest.resumed}; {outcome.reason}"
         self._refer(node, identity, manifest)
+
+    def _mark(self, node: Node, identity: Identity, *, anew: bool) -> None:
+        """Marks what was built. An older mark is kept until the newer artifact stands, so that no kill loses both."""
+        static, data = self.planner.static_mark(node), f"data/{identity.data}"
+        if self.store.marked(static) is None:
+            self.store.mark(static, {"node": node.name})
+        if anew or self.store.marked(data) is None:
+            self.store.mark(data, {"key": identity.key})
 
     def _spec(self, node: Node, identity: Identity, folder: Path) -> BuildSpec:
         look = self.planner.look(node.name)
@@ -442,7 +452,7 @@ class Run:
     def finish(self) -> RunRecord:
         """Settles what became of the run and saves the record."""
         outcomes = {stage.outcome for stage in self.record.stages}
-        if "interrupted" in outcomes or self.stop.is_set():
+        if "interrupted" in outcomes:
             self.record.outcome = "interrupted"
         elif "failed" in outcomes:
             self.record.outcome = "failed"
@@ -455,15 +465,9 @@ class Run:
         return self.record
 
     def error(self) -> NightmillError | None:
-        """The earliest error in the graph's order, failures before holds."""
+        """The earliest error in the graph's order; interruptions come before failures, and those before holds."""
         found = [self.errors[name] for name in self.graph.nodes if name in self.errors]
-        for kind in (Interrupted, StageFailed, NightmillError):
-            for error in found:
-                if isinstance(error, kind) and not (
-                    kind is NightmillError and isinstance(error, Held) and len(found) > 1
-                ):
-                    return error
-        return found[0] if found else None
+        return min(found, key=lambda error: (not isinstance(error, Interrupted), isinstance(error, Held)), default=None)
 
     def save(self) -> None:
         """Writes `runs/<run>.json`."""
@@ -544,10 +548,12 @@ def _bring_forward(key_folder: Path, folder: Path) -> bool:
         for checkpoint in sorted((path / "checkpoints").glob("step-*")):
             if checkpoint.is_dir() and not (target / checkpoint.name).exists():
                 try:
-                    shutil.copytree(checkpoint, target / checkpoint.name, copy_function=os.link)
+                    # Killed in between, it must not count as a checkpoint.
+                    shutil.copytree(checkpoint, target / ".tmp-linked", copy_function=os.link)
+                    (target / ".tmp-linked").rename(target / checkpoint.name)
                 except (OSError, shutil.Error):
                     # Its owner still lives and removed it meanwhile: an older or newer one is there.
-                    shutil.rmtree(target / checkpoint.name, ignore_errors=True)
+                    shutil.rmtree(target / ".tmp-linked", ignore_errors=True)
         for log in sorted((path / "checkpoints").glob("*.jsonl")):
             # Written on, so a copy: a sleeper that wakes must not write into its successor's.
             with contextlib.suppress(FileNotFoundError):
