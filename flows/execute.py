@@ -12,8 +12,11 @@ from types import FrameType
 
 from tasks.engine.runner import Run
 
-STOP_S = 4.5
+STOP_S = 4.2
 """A run that was told to stop ends by then, whatever hangs: Ctrl-C must end within 5 s."""
+
+SAVE_S = 0.3
+"""How long the last resort waits for the run's record."""
 
 
 def execute_plainly(run: Run) -> None:
@@ -90,7 +93,10 @@ def _end(run: Run) -> None:
     for stage in run.record.stages:
         if stage.outcome in ("pending", "running"):
             stage.outcome, stage.reason = "interrupted", "stopped"
-    run.finish()
+    # On a full disk or behind a lock the record cannot be saved, and must not keep the process.
+    saving = threading.Thread(target=run.finish, daemon=True)
+    saving.start()
+    saving.join(SAVE_S)
     for child in psutil.Process().children(recursive=True):
         try:
             child.kill()

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from schemas.errors import ConfigError
 from schemas.manifest import RUN_FORMAT, Manifest, RunRecord
+from tasks.store.leases import is_gone
 from tasks.store.refs import read_ref
 from tasks.store.store import Store
 
@@ -32,7 +33,7 @@ def find_artifact(store: Store, name: str) -> Manifest:
         ConfigError: There is none, or the name means several.
     """
     references = store.records.list("refs")
-    known = [reference.removeprefix("refs/") for reference in references]
+    known = [reference.removeprefix("refs/") for reference in references if reference.count("/") == 2]
     matching = [reference for reference in known if reference == name or reference.split("/", 1)[1] == name]
     if len(matching) > 1:
         raise ConfigError(f"{name} means several artifacts", hint="say which: " + ", ".join(matching))
@@ -55,17 +56,26 @@ def find_artifact(store: Store, name: str) -> Manifest:
 
 
 def runs(store: Store) -> list[RunRecord]:
-    """Returns every run that can be read, oldest first."""
+    """Returns every run that can be read, oldest first. One that was killed counts as interrupted."""
     found = []
     for name in store.records.list("runs"):
         record = store.records.get(name)
         try:
             data = json.loads(record.data) if record is not None else {}
             if data.get("format") == RUN_FORMAT:
-                found.append(RunRecord.model_validate(data))
+                found.append(_settled(RunRecord.model_validate(data)))
         except (ValueError, AttributeError, ValidationError):
             continue
     return sorted(found, key=lambda run: (run.started, run.run))
+
+
+def _settled(run: RunRecord) -> RunRecord:
+    if run.outcome == "running" and is_gone(run.process):
+        run.outcome = "interrupted"
+        for stage in run.stages:
+            if stage.outcome in ("pending", "running"):
+                stage.outcome, stage.reason = "interrupted", "its run was killed"
+    return run
 
 
 def find_run(store: Store, name: str) -> RunRecord:

@@ -78,7 +78,12 @@ def prepare(request: Request, *, create: bool = True) -> Session:
     configuration = read_configuration(request.config, list(request.assignments))
     graph = pipeline_graph(configuration.pipeline)
     selected = graph.select(request.first, request.last, request.only)
-    forced = {node for name in request.forced for node in graph.matching(name)}
+    forced: set[str] = set()
+    for name in request.forced:
+        chosen = set(graph.matching(name)) & selected
+        if not chosen:
+            raise ConfigError(f"{name} is not among the stages to run", where="--force", hint="widen --from or --only")
+        forced |= chosen
     store = Store.open(configuration.pipeline.store, create=create)
     planner = Planner(graph, store, date=_nominal_date(request.date), host=host_class(), forced=forced)
     return Session(request, configuration, graph, store, planner, selected, planner.plan())
@@ -102,8 +107,10 @@ def manifests_of(store: Store, record: RunRecord) -> dict[str, Manifest]:
     for stage in record.stages:
         if not stage.version:
             continue
-        pointer = store.lookup(stage.key)
-        manifest = pointer.manifest if pointer.manifest is not None else store.manifest(stage.node, stage.version)
+        # What the run had, which a later rebuild may have replaced; another node may have made it.
+        manifest = store.manifest(stage.node, stage.version)
+        if isinstance(manifest, str):
+            manifest = store.lookup(stage.key).manifest or manifest
         if not isinstance(manifest, str):
             found[stage.node] = manifest
     return found
@@ -112,7 +119,7 @@ def manifests_of(store: Store, record: RunRecord) -> dict[str, Manifest]:
 def _nominal_date(given: str | None) -> str:
     if given is None:
         return f"{datetime.now(UTC):%Y-%m-%d}"
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", given):
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", given, re.ASCII):
         raise ConfigError(f"{given!r} is no date", where="--date", hint="write it like 2026-11-22")
     try:
         datetime.strptime(given, "%Y-%m-%d")
