@@ -19,6 +19,9 @@ from tasks.store.local import digest_file
 SETTLED_S = 2.0
 """Files changed more recently than this are read again next time."""
 
+GROUP_S = 1.0
+"""Writes of a group are kept back for so long."""
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, inode INT, size INT, mtime INT, digest TEXT);
 CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value TEXT);
@@ -31,7 +34,9 @@ class LocalCache:
     def __init__(self, path: Path | None) -> None:
         self._lock = threading.Lock()
         self._connection = self._opened(path)
-        self._pending = 0
+        self._grouping = 0
+        self._waiting: list[tuple[str, tuple[object, ...]]] = []
+        self._written_at = 0.0
 
     def _opened(self, path: Path | None) -> sqlite3.Connection:
         if path is not None:
@@ -43,9 +48,12 @@ class LocalCache:
                     connection.execute("PRAGMA synchronous=OFF")
                     connection.executescript(_TABLES)
                     return connection
+                except sqlite3.OperationalError:
+                    break  # Locked, or not to be written: others may be using it.
                 except sqlite3.DatabaseError:
-                    with contextlib.suppress(OSError):
-                        path.unlink()
+                    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+                        with contextlib.suppress(OSError):
+                            path.with_name(name).unlink()
                 except OSError:
                     break
         connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
@@ -100,20 +108,15 @@ class LocalCache:
 
     @contextlib.contextmanager
     def many(self) -> Iterator[None]:
-        """Groups writes into one transaction."""
+        """Groups writes: other processes are kept waiting for moments only, and little is lost to a kill."""
         with self._lock:
-            self._pending += 1
-            if self._pending == 1:
-                with contextlib.suppress(sqlite3.OperationalError):
-                    self._connection.execute("BEGIN")
+            self._grouping += 1
         try:
             yield
         finally:
             with self._lock:
-                self._pending -= 1
-                if self._pending == 0:
-                    with contextlib.suppress(sqlite3.OperationalError):
-                        self._connection.execute("COMMIT")
+                self._grouping -= 1
+                self._write()
 
     def _query(self, statement: str, values: tuple[object, ...]) -> str | None:
         with self._lock:
@@ -124,5 +127,18 @@ class LocalCache:
         return None if row is None else str(row[0])
 
     def _execute(self, statement: str, values: tuple[object, ...]) -> None:
-        with self._lock, contextlib.suppress(sqlite3.DatabaseError):
-            self._connection.execute(statement, values)
+        with self._lock:
+            self._waiting.append((statement, values))
+            if not self._grouping or time.monotonic() - self._written_at > GROUP_S:
+                self._write()
+
+    def _write(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._written_at = time.monotonic()
+        with contextlib.suppress(sqlite3.DatabaseError):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                for statement, values in waiting:
+                    self._connection.execute(statement, values)
+            finally:
+                self._connection.execute("COMMIT")
