@@ -33,6 +33,12 @@ def verify_artifacts(store: Store, manifests: Iterable[Manifest]) -> list[Damage
     return found
 
 
+def verify_store(store: Store) -> list[Damage]:
+    """Like `verify_artifacts` for all that is published, and tells which keys lead to nothing that can be read."""
+    broken = [Damage("", key, reason) for key, reason in store.broken_pointers()]
+    return [*broken, *verify_artifacts(store, store.published())]
+
+
 def _damage(store: Store, file: FileRecord) -> str:
     try:
         path = store.verified_path(file)
