@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -80,7 +81,9 @@ class PipelineConfig(Config):
         """Returns the configuration with paths that are relative to `base` made absolute."""
 
         def place(path: Path) -> Path:
-            return (base / path.expanduser()).resolve()
+            with contextlib.suppress(RuntimeError):  # A user that there is not: told like any missing place.
+                path = path.expanduser()
+            return (base / path).resolve()
 
         sources = {
             name: source.model_copy(update={"path": place(source.path)})
