@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,12 +17,15 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from tasks.engine.prefect_task import stage_task
 from tasks.engine.runner import Run
 
-_handed_over: dict[str, Run] = {}
+_handed_over: dict[str, tuple[Run, Any]] = {}
 
 
 def hand_over(run: Run) -> None:
-    """Lets the next call of the flow with this run's id use a run that was prepared (and is listened to) already."""
-    _handed_over[run.record.run] = run
+    """Lets the next call of the flow with this run's id use a run that was prepared (and is listened to) already.
+
+    The command's answer to SIGTERM is kept too: Prefect puts its own in place, which lets stages work on to their end.
+    """
+    _handed_over[run.record.run] = (run, signal.getsignal(signal.SIGTERM))
 
 
 # Tasks that wait for others hold a thread each; how many stages are built at a time is the engine's to limit.
@@ -38,7 +42,9 @@ def pipeline(config: str, run_id: str = "", date: str | None = None, force: list
         date: Nominal date, ISO; today in UTC by default.
         force: Stages to build even if they are cached.
     """
-    run = _handed_over.pop(run_id, None)
+    run, on_sigterm = _handed_over.pop(run_id, (None, None))
+    if on_sigterm is not None:
+        signal.signal(signal.SIGTERM, on_sigterm)
     if run is None:
         from flows.session import Request, prepare
 

@@ -52,13 +52,14 @@ def test_a_failed_stage_fails_the_flow_and_ends_with_its_exit_code(project: Mini
     assert outcomes["shard"]["outcome"] == "failed" and outcomes["pretrain"]["outcome"] == "blocked"
 
 
-def test_ctrl_c_ends_the_flow_and_its_server(project: Mini, prefect_home: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_flow_and_its_server(project: Mini, prefect_home: Path, number: signal.Signals) -> None:
     project.change(pretrain__steps=5000)
     process = project.start("run", "pipeline.yaml", "--date", DATE, PREFECT_HOME=str(prefect_home))
     while not any((project.store / "work").glob("*/*/checkpoints/step-*")):
         assert process.poll() is None
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
     assert "Traceback" not in out + err
