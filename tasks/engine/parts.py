@@ -124,12 +124,15 @@ def _in_pool(
                 if stopping():
                     raise Interrupted("stopped between two parts")
         except BrokenProcessPool:
+            pool.shutdown(wait=False, cancel_futures=True)
             raise StageKilled(
                 "a process that worked on its parts was killed, most likely because the machine ran out of memory",
                 hint="give it more memory, or lower `execution.workers` or the part size; finished parts are kept",
             ) from None
-        finally:
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        # Left in peace, the pool is waited for: only the CPU time of processes that were reaped is counted.
 
 
 def _fresh(folder: Path) -> Path:
