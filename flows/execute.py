@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import FrameType
 
+from tasks.engine.placement import bring_about
 from tasks.engine.runner import Run
 
 STOP_S = 4.2
@@ -28,7 +29,7 @@ def execute_plainly(run: Run) -> None:
 
             def go(name: str = name, before: list[Future[object]] = before) -> object:
                 wait(before)
-                return run.execute(name)
+                return bring_about(run, name)
 
             futures[name] = pool.submit(go)
     for future in futures.values():
@@ -44,7 +45,8 @@ def execute_with_prefect(run: Run) -> None:
     from flows.pipeline import hand_over, pipeline
 
     hand_over(run)
-    pipeline(config=run.record.config_file, run_id=run.record.run, return_state=True)
+    name = f"{run.graph.pipeline} {run.record.date}"
+    pipeline.with_options(flow_run_name=name)(config=run.record.config_file, run_id=run.record.run, return_state=True)
     # Prefect does not start tasks behind a failed one: they are settled here.
     for stage in run.record.stages:
         if stage.outcome in ("pending", "running"):

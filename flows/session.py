@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +14,13 @@ from schemas.errors import ConfigError
 from schemas.manifest import Manifest, RunRecord
 from tasks.engine.graph import Graph
 from tasks.engine.host import host_class
+from tasks.engine.launcher import Launcher, ProcessLauncher
 from tasks.engine.planner import Decision, Planner
 from tasks.engine.runner import Listener, Resources, Run
 from tasks.store.store import Store
+
+LAUNCHERS: Mapping[str, Launcher] = {"process": ProcessLauncher()}
+"""By the names that `execution.launcher` gives them."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,12 @@ class Session:
         resources = {}
         for name in self.graph.nodes:
             own = execution.of(name)
-            resources[name] = Resources(threads=own.threads or _cores(), workers=own.workers or _cores())
+            resources[name] = Resources(
+                threads=own.threads or _cores(),
+                workers=own.workers or _cores(),
+                placement=own.placement,
+                launcher=LAUNCHERS[own.launcher],
+            )
         return Run(
             self.planner,
             config_file=self.request.config.name,

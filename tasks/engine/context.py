@@ -92,6 +92,7 @@ class BuildContext:
             code=self._spec.code,
             folder=self.folder / f"map-{self._calls}",
             workers=self._spec.workers,
+            reuse=self._spec.reuse_parts,
             stopping=self._stopping,
             done=lambda done, total: self.progress(done, total, "parts"),
         )

@@ -19,7 +19,7 @@ from tasks.store.cache import LocalCache
 from tasks.store.canonical import digest_json
 
 PROJECT_PACKAGES = ("tasks", "schemas")
-NEUTRAL = ("tasks.engine", "tasks.store", "schemas.errors", "schemas.manifest", "schemas.config.base", "schemas.scores")
+NEUTRAL = ("tasks.engine", "tasks.store", "schemas.errors", "schemas.manifest", "schemas.config.base")
 """Modules (and what lies below them) that carry results without deciding them."""
 
 COUNTED_ENGINE_MODULES = ("tasks.engine.boundaries",)

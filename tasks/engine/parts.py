@@ -47,6 +47,7 @@ def map_parts(
     code: str,
     folder: Path,
     workers: int,
+    reuse: bool = True,
     stopping: Callable[[], bool],
     done: Callable[[int, int], None],
 ) -> list[PartResult]:
@@ -59,6 +60,7 @@ def map_parts(
         code: Fingerprint of the stage's code.
         folder: Empty folder to work in.
         workers: Processes at a time; 1 works in this one.
+        reuse: Whether parts that are stored already count as finished.
         stopping: True once the run is to stop.
         done: Told how many parts are finished, of how many.
 
@@ -73,7 +75,7 @@ def map_parts(
     waiting: list[tuple[Part, str]] = []
     for part in parts:
         key = part_key(function, part, code)
-        found = _stored(store, part.name, key)
+        found = _stored(store, part.name, key) if reuse else None
         if found is not None:
             results[part.name] = found
         else:

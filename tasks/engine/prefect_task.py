@@ -16,6 +16,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from schemas.errors import NightmillError
 from schemas.manifest import StageOutcome
+from tasks.engine.placement import bring_about
 from tasks.engine.runner import Run
 
 
@@ -24,7 +25,7 @@ def stage_task(run: Run, name: str) -> Any:
 
     @task(name=name, cache_policy=NO_CACHE, persist_result=False, task_run_name=name)
     def stage() -> State[Any]:
-        outcome = run.execute(name)
+        outcome = bring_about(run, name)
         if outcome.outcome in ("built", "resumed"):
             _publish_figures(run, outcome)
         return _state(outcome)

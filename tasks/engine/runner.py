@@ -58,10 +58,12 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a builder may use."""
+    """Where a node is built, by which launcher, and what the builder may use."""
 
     threads: int = 1
     workers: int = 1
+    placement: str = "here"
+    launcher: Launcher | None = None
 
 
 class Run:
@@ -75,7 +77,7 @@ class Run:
         resources: What each node's builder may use.
         parallel: Builders at a time.
         listener: Is told what happens.
-        launcher: Starts builders.
+        launcher: Starts builders of nodes whose resources name none.
         command: What the user typed, for the record.
     """
 
@@ -120,6 +122,10 @@ class Run:
             process=this_process(),
             stages=[StageOutcome(node=name, stage=node.stage.name) for name, node in self.graph.nodes.items()],
         )
+
+    def resources(self, name: str) -> Resources:
+        """Where and with what a node is built."""
+        return self._resources.get(name, Resources())
 
     # -- one node ---------------------------------------------------------------------------------------------------
 
@@ -253,15 +259,16 @@ class Run:
         key_folder = self.store.root / "work" / identity.key
         folder = key_folder / lease.token
         folder.mkdir(parents=True)
-        fresh_start = decision.reason == "forced"
-        went_on = not fresh_start and _bring_forward(key_folder, folder)
-        spec = self._spec(node, identity, folder)
+        forced = decision.reason == "forced"
+        went_on = not forced and _bring_forward(key_folder, folder)
+        spec = self._spec(node, identity, folder, reuse_parts=not forced)
         (folder / "spec.json").write_text(spec.model_dump_json())
         started = _now()
-        result, usage = self._launcher(
+        resources = self.resources(node.name)
+        result, usage = (resources.launcher or self._launcher)(
             folder,
             node=node.name,
-            threads=self._of(node).threads,
+            threads=resources.threads,
             stopping=self.stop.is_set,
             lost=lease.lost.is_set,
             heard=lambda event: self._heard(node.name, event),
@@ -292,7 +299,7 @@ class Run:
         if anew or self.store.marked(data) is None:
             self.store.mark(data, {"key": identity.key})
 
-    def _spec(self, node: Node, identity: Identity, folder: Path) -> BuildSpec:
+    def _spec(self, node: Node, identity: Identity, folder: Path, *, reuse_parts: bool) -> BuildSpec:
         look = self.planner.look(node.name)
         return BuildSpec(
             node=node.name,
@@ -308,8 +315,9 @@ class Run:
             root=str(self.planner.root),
             store=str(self.store.root),
             folder=str(folder),
-            threads=self._of(node).threads,
-            workers=self._of(node).workers,
+            threads=self.resources(node.name).threads,
+            workers=self.resources(node.name).workers,
+            reuse_parts=reuse_parts,
         )
 
     def _input(self, manifest: Manifest, output: str) -> InputSpec:
@@ -479,9 +487,6 @@ class Run:
                 self.store.records.put_if_absent(name, data)
             else:
                 self.store.records.put_if_match(name, data, found.etag)
-
-    def _of(self, node: Node) -> Resources:
-        return self._resources.get(node.name, Resources())
 
     def _outcome(self, name: str) -> StageOutcome:
         return next(stage for stage in self.record.stages if stage.node == name)

@@ -36,6 +36,8 @@ class BuildSpec(BaseModel):
     """The builder's own folder: `scratch/`, `checkpoints/` and `result.json` lie in it."""
     threads: int
     workers: int
+    reuse_parts: bool = True
+    """False for a forced build, which computes everything again."""
 
 
 class BuildResult(BaseModel):

@@ -114,6 +114,7 @@ def test_force_builds_a_stage_again_and_equal_bytes_stop_there(project: Mini) ->
     before = project.digests()
     assert built(project.run("--force", "clean")) == {"clean"}
     assert project.digests() == before
+    assert project.manifest("clean")["metrics"]["parts"]["reused"] == 0, "forced means computed, not looked up"
 
 
 def test_until_leaves_what_follows_alone(project: Mini) -> None:
