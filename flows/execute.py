@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import FrameType
 
+from schemas.errors import StageFailed
 from tasks.engine.placement import bring_about
 from tasks.engine.runner import Run
 
@@ -46,7 +47,16 @@ def execute_with_prefect(run: Run) -> None:
 
     hand_over(run)
     name = f"{run.graph.pipeline} {run.record.date}"
-    pipeline.with_options(flow_run_name=name)(config=run.record.config_file, run_id=run.record.run, return_state=True)
+    try:
+        pipeline.with_options(flow_run_name=name)(
+            config=run.record.config_file, run_id=run.record.run, return_state=True
+        )
+    except Exception as error:
+        raise StageFailed(
+            f"Prefect cannot be used: {error}",
+            where=os.environ.get("PREFECT_API_URL") or os.environ.get("PREFECT_HOME", "~/.prefect"),
+            hint="check the server of PREFECT_API_URL, or that PREFECT_HOME can be written; or use --no-prefect",
+        ) from error
     # Prefect does not start tasks behind a failed one: they are settled here.
     for stage in run.record.stages:
         if stage.outcome in ("pending", "running"):

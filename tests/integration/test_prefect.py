@@ -80,3 +80,16 @@ def left_over(home: Path) -> list[Any]:
             return []
         time.sleep(0.1)
     return found
+
+
+def test_a_prefect_server_that_is_not_there_is_a_clear_error(project: Mini, prefect_home: Path) -> None:
+    project.change(clean__quality__en__min_words=4)
+    said = project.nightmill(
+        "run",
+        "pipeline.yaml",
+        code=5,
+        PREFECT_HOME=str(prefect_home),
+        PREFECT_API_URL="http://127.0.0.1:9/api",
+        PREFECT_CLIENT_MAX_RETRIES="0",
+    )
+    assert "Prefect cannot be used" in said and "--no-prefect" in said
