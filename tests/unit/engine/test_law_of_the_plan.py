@@ -30,7 +30,7 @@ ALLOWED = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(step, min_size=1, max_size=8))
 def test_the_run_does_what_the_plan_says(steps: list[tuple[str, object, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
