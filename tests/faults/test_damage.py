@@ -127,7 +127,7 @@ def test_a_broken_pointer_or_manifest_is_a_miss_with_its_reason(project: Mini, p
     else:
         (project.store / "artifacts" / "clean" / manifest["version"] / "manifest.json").write_text("{")
     said = project.nightmill("plan", "pipeline.yaml", "--date", DATE, code=2)
-    assert "cannot be read" in said
+    assert "damaged: " in said and ("pointer" if place == "keys" else "manifest of clean") in said
     outcomes = project.run()
     assert {stage for stage, found in outcomes.items() if found["outcome"] != "cached"} == {"clean"}
 
