@@ -16,7 +16,7 @@ run: quickstart-corpus
 	@.venv/bin/nightmill run deployments/quickstart/pipeline.yaml
 
 test: .venv/ready-dev
-	.venv/bin/python -m pytest -n 2
+	.venv/bin/python -m pytest -n 2 --dist worksteal
 
 check: .venv/ready-dev
 	.venv/bin/ruff format --check .
