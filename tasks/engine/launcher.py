@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,7 +64,7 @@ class Launcher(Protocol):
         lost: Callable[[], bool],
         heard: Callable[[dict[str, Any]], None],
     ) -> tuple[BuildResult, Usage]:
-        """Builds what `folder/spec.json` asks for; see `run_builder`."""
+        """Builds what `folder/spec.json` asks for; see `ProcessLauncher`."""
         ...
 
 
@@ -88,100 +88,86 @@ class ProcessLauncher:
         lost: Callable[[], bool],
         heard: Callable[[dict[str, Any]], None],
     ) -> tuple[BuildResult, Usage]:
-        return run_builder(self.command, folder, node=node, threads=threads, stopping=stopping, lost=lost, heard=heard)
+        """Runs a builder's process to its end.
 
+        Args:
+            folder: The builder's folder, with `spec.json` in it.
+            node: For messages.
+            threads: For the libraries' thread pools.
+            stopping: True once the run is to stop: the stage is asked, and after `GRACE_S` killed.
+            lost: True once the lease is another's: the build is killed at once.
+            heard: Takes the builder's events.
 
-def run_builder(
-    command: Sequence[str],
-    folder: Path,
-    *,
-    node: str,
-    threads: int,
-    stopping: Callable[[], bool],
-    lost: Callable[[], bool],
-    heard: Callable[[dict[str, Any]], None],
-) -> tuple[BuildResult, Usage]:
-    """Runs a builder's process to its end.
-
-    Args:
-        command: The builder's command.
-        folder: The builder's folder, with `spec.json` in it.
-        node: For messages.
-        threads: For the libraries' thread pools.
-        stopping: True once the run is to stop: the stage is asked, and after `GRACE_S` killed.
-        lost: True once the lease is another's: the build is killed at once.
-        heard: Takes the builder's events.
-
-    Raises:
-        NightmillError: The stage failed, was killed, or was stopped.
-    """
-    started = time.monotonic()
-    log = folder / "log.txt"
-    read_end, write_end = os.pipe()
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, str(folder / "spec.json"), str(write_end)],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            pass_fds=(write_end,),
-            start_new_session=True,
-            env={**os.environ, **_QUIET, **_thread_settings(threads)},
+        Raises:
+            NightmillError: The stage failed, was killed, or was stopped.
+        """
+        started = time.monotonic()
+        log = folder / "log.txt"
+        read_end, write_end = os.pipe()
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*self.command, str(folder / "spec.json"), str(write_end)],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=(write_end,),
+                start_new_session=True,
+                env={**os.environ, **_QUIET, **_thread_settings(threads)},
+            )
+        os.close(write_end)
+        asked_at = 0.0
+        killed = ""
+        usage: Usage | None = None
+        status = 0
+        memory = _PeakMemory(process.pid)
+        try:
+            with selectors.DefaultSelector() as selector, os.fdopen(read_end, "rb", buffering=0) as events:
+                selector.register(events, selectors.EVENT_READ)
+                lines = _Lines(heard)
+                open_ = True
+                while True:
+                    if not open_:
+                        time.sleep(POLL_S)
+                    for _ in selector.select(POLL_S) if open_ else ():
+                        data = os.read(events.fileno(), 65536)
+                        if not data:
+                            selector.unregister(events)
+                            open_ = False
+                        lines.take(data)
+                    memory.sample()
+                    pid, status, resources = os.wait4(process.pid, os.WNOHANG)
+                    if pid:
+                        process.returncode = os.waitstatus_to_exitcode(status)
+                        usage = Usage(
+                            time.monotonic() - started,
+                            resources.ru_utime + resources.ru_stime,
+                            memory.peak_bytes,
+                        )
+                        os.set_blocking(events.fileno(), False)
+                        with contextlib.suppress(BlockingIOError):
+                            while data := os.read(events.fileno(), 65536):
+                                lines.take(data)
+                        break
+                    if lost() and not killed:
+                        killed = "lease"
+                        _signal_group(process.pid, signal.SIGKILL)
+                    elif stopping() and not asked_at:
+                        asked_at = time.monotonic()
+                        _signal_group(process.pid, signal.SIGTERM, alone=True)
+                    elif asked_at and time.monotonic() - asked_at > GRACE_S and not killed:
+                        killed = "stop"
+                        _signal_group(process.pid, signal.SIGKILL)
+        finally:
+            _signal_group(process.pid, signal.SIGKILL)
+            if process.returncode is None:
+                process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+        assert usage is not None
+        result = _outcome(
+            folder, process.returncode, usage, node, stopped=bool(asked_at), lost=killed == "lease", told=lines.error
         )
-    os.close(write_end)
-    asked_at = 0.0
-    killed = ""
-    usage: Usage | None = None
-    status = 0
-    memory = _PeakMemory(process.pid)
-    try:
-        with selectors.DefaultSelector() as selector, os.fdopen(read_end, "rb", buffering=0) as events:
-            selector.register(events, selectors.EVENT_READ)
-            lines = _Lines(heard)
-            open_ = True
-            while True:
-                if not open_:
-                    time.sleep(POLL_S)
-                for _ in selector.select(POLL_S) if open_ else ():
-                    data = os.read(events.fileno(), 65536)
-                    if not data:
-                        selector.unregister(events)
-                        open_ = False
-                    lines.take(data)
-                memory.sample()
-                pid, status, resources = os.wait4(process.pid, os.WNOHANG)
-                if pid:
-                    process.returncode = os.waitstatus_to_exitcode(status)
-                    usage = Usage(
-                        time.monotonic() - started,
-                        resources.ru_utime + resources.ru_stime,
-                        memory.peak_bytes,
-                    )
-                    os.set_blocking(events.fileno(), False)
-                    with contextlib.suppress(BlockingIOError):
-                        while data := os.read(events.fileno(), 65536):
-                            lines.take(data)
-                    break
-                if lost() and not killed:
-                    killed = "lease"
-                    _signal_group(process.pid, signal.SIGKILL)
-                elif stopping() and not asked_at:
-                    asked_at = time.monotonic()
-                    _signal_group(process.pid, signal.SIGTERM, alone=True)
-                elif asked_at and time.monotonic() - asked_at > GRACE_S and not killed:
-                    killed = "stop"
-                    _signal_group(process.pid, signal.SIGKILL)
-    finally:
-        _signal_group(process.pid, signal.SIGKILL)
-        if process.returncode is None:
-            process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
-    assert usage is not None
-    result = _outcome(
-        folder, process.returncode, usage, node, stopped=bool(asked_at), lost=killed == "lease", told=lines.error
-    )
-    return result, replace(usage, peak_memory_bytes=max(usage.peak_memory_bytes, result.peak_memory_bytes))
+        return result, replace(usage, peak_memory_bytes=max(usage.peak_memory_bytes, result.peak_memory_bytes))
 
 
 class _Lines:
