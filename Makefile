@@ -52,3 +52,8 @@ quickstart-corpus: .venv/ready .nightmill/quickstart-packages/.ready
 
 clean:
 	rm -rf .nightmill
+
+.venv-peers/ready: tests/benchmarks/peers.txt
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/benchmarks/peers.txt
+	touch $@

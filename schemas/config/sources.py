@@ -11,16 +11,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from schemas.config.base import EXECUTION, Config
-
-FileFormat = Literal["text", "markdown", "rst", "html", "jsonl", "parquet"]
-TextFormat = Literal["text", "markdown", "rst", "html"]
+from schemas.config.base import EXECUTION
+from schemas.config.formats import Reading
 
 SourceName = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=64)]
 """Letters of any script, digits, `_`, `-` and `.`; part of every document's locator."""
 
 
-class FilesSource(Config):
+class FilesSource(Reading):
     """Documents in a folder: one in a file (text, Markdown, reStructuredText, HTML) or many (JSON lines, Parquet).
 
     Every file but Parquet may be compressed with gzip (`.gz`).
@@ -34,21 +32,6 @@ class FilesSource(Config):
 
     glob: str = Field("**/*", min_length=1)
     """Which files below the folder, such as `docs/**/*.md`. Hidden files and folders are always left out."""
-
-    format: Literal["auto"] | FileFormat = "auto"
-    """What the files hold. `auto` goes by the suffix, and ignores files whose suffix it does not know."""
-
-    text_field: str = Field("text", min_length=1)
-    """The field (JSON lines) or column (Parquet) that holds a document's text."""
-
-    record_format: TextFormat = "text"
-    """The markup of texts in JSON lines and Parquet."""
-
-    licence_field: str = "licence"
-    """The field or column, if there is one, that holds a document's licence."""
-
-    origin_field: str = "origin"
-    """The field or column, if there is one, that holds where a document came from."""
 
     licence: str | None = Field(None, min_length=1)
     """Licence of documents that name none, as SPDX writes it (`Apache-2.0`, `CC-BY-SA-4.0`).
@@ -71,9 +54,6 @@ class FilesSource(Config):
 
     A file that is one document, or cannot be read at all, counts as one record.
     """
-
-    max_record_bytes: int = Field(16 * 1024**2, ge=1)
-    """Longer documents and longer lines are quarantined unread."""
 
     @field_validator("glob", "metadata")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.config.sources import FileFormat
+from schemas.config.formats import FileFormat
 
 GZIP = ".gz"
 
