@@ -27,11 +27,13 @@ def verify(
     Example: nightmill verify --store .nightmill/store
     """
     from flows.lookup import find_artifact, open_store
-    from tasks.store.verification import verify_artifacts, verify_store
+    from tasks.store.verification import unreadable_artifacts, verify_artifacts
 
     opened = open_store(store)
     chosen = list(opened.published()) if artifact is None else [find_artifact(opened, artifact)]
-    damages = verify_store(opened) if artifact is None else verify_artifacts(opened, chosen)
+    damages = verify_artifacts(opened, chosen)
+    if artifact is None:
+        damages = [*unreadable_artifacts(opened), *damages]
     if as_json:
         print_json([{"stage": found.node, "version": found.version, "damage": found.damage} for found in damages])
     else:

@@ -248,8 +248,12 @@ class Store:
 
     # -- bytes ----------------------------------------------------------------------------------------------------
 
-    def verified_path(self, file: FileRecord) -> Path:
+    def verified_path(self, file: FileRecord, *, anew: bool = False) -> Path:
         """Returns a local path of a file's bytes, checked against the digest once per state of the file.
+
+        Args:
+            file: What to read.
+            anew: Whether to read the bytes again whatever is remembered of them.
 
         Raises:
             DamagedArtifact: The bytes are gone or altered; `where` is the digest.
@@ -261,7 +265,7 @@ class Store:
             raise DamagedArtifact(f"{file.name} is missing", where=file.digest) from None
         if status.st_size != file.size:
             raise DamagedArtifact(f"{file.name} has {status.st_size} bytes, not {file.size}", where=file.digest)
-        if not self.cache.is_verified(path, status):
+        if anew or not self.cache.is_verified(path, status):
             if digest_file(path) != file.digest:
                 raise DamagedArtifact(f"{file.name} does not have the bytes it was stored with", where=file.digest)
             self.cache.set_verified(path, status)

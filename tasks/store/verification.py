@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from schemas.errors import DamagedArtifact
 from schemas.manifest import FileRecord, Manifest
-from tasks.store.local import digest_file
 from tasks.store.store import Store, all_files
 
 
@@ -33,19 +32,15 @@ def verify_artifacts(store: Store, manifests: Iterable[Manifest]) -> list[Damage
     return found
 
 
-def verify_store(store: Store) -> list[Damage]:
-    """Like `verify_artifacts` for all that is published, and tells which keys lead to nothing that can be read."""
-    broken = [Damage("", key, reason) for key, reason in store.broken_pointers()]
-    return [*broken, *verify_artifacts(store, store.published())]
+def unreadable_artifacts(store: Store) -> list[Damage]:
+    """Tells which keys lead to nothing that can be read: their artifacts are not among those that are published."""
+    return [Damage("", key, reason) for key, reason in store.broken_pointers()]
 
 
 def _damage(store: Store, file: FileRecord) -> str:
     try:
-        path = store.verified_path(file)
+        store.verified_path(file, anew=True)
     except DamagedArtifact as error:
         store.objects.discard(file.digest)
         return error.message.removeprefix(file.name).strip()
-    if digest_file(path) != file.digest:
-        store.objects.discard(file.digest)
-        return "does not have the bytes it was stored with"
     return ""

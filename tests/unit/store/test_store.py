@@ -14,7 +14,7 @@ from tasks.store.canonical import canonical_json, digest_key
 from tasks.store.memory import MemoryObjects
 from tasks.store.records import MemoryRecords
 from tasks.store.store import Store, new_version, output_record
-from tasks.store.verification import verify_artifacts, verify_store
+from tasks.store.verification import unreadable_artifacts, verify_artifacts
 
 KEY = "ab" * 32
 
@@ -122,7 +122,7 @@ def test_a_flipped_byte_of_a_manifest_is_a_miss_with_its_reason(local: Store, tm
     found = local.lookup(KEY)
     assert found.state == "damaged" and "manifest" in found.reason and "bytes" in found.reason
     assert [damage.version for damage in verify_artifacts(local, local.published())] == []
-    assert [(damage.version, damage.damage) for damage in verify_store(local)] == [(KEY, found.reason)]
+    assert [(damage.version, damage.damage) for damage in unreadable_artifacts(local)] == [(KEY, found.reason)]
 
 
 @pytest.mark.parametrize(
