@@ -15,8 +15,9 @@ from schemas.manifest import Manifest, RunRecord
 from tasks.engine.graph import Graph
 from tasks.engine.host import host_class
 from tasks.engine.launcher import Launcher, ProcessLauncher
+from tasks.engine.listener import Listener
 from tasks.engine.planner import Decision, Planner
-from tasks.engine.runner import Listener, Resources, Run
+from tasks.engine.runner import Resources, Run
 from tasks.store.store import Store
 
 LAUNCHERS: Mapping[str, Launcher] = {"process": ProcessLauncher()}

@@ -7,53 +7,31 @@ plan → lease → look again → child process → check → publish → refere
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import secrets
 import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from schemas.config.base import Config
 from schemas.errors import DamagedArtifact, Held, Interrupted, NightmillError, StageFailed, StoreError
-from schemas.manifest import FileRecord, InputRecord, Manifest, RunRecord, StageOutcome
+from schemas.manifest import Manifest, RunRecord, StageOutcome
+from tasks.engine.building import Build, bring_forward, check, manifest_of, specification
 from tasks.engine.graph import Graph, Node
-from tasks.engine.launcher import Launcher, ProcessLauncher, Usage
-from tasks.engine.planner import PROJECT_ROOT, Decision, Identity, Planner
-from tasks.engine.spec import BuildResult, BuildSpec, InputSpec
+from tasks.engine.launcher import Launcher, ProcessLauncher
+from tasks.engine.listener import Listener, Silence
+from tasks.engine.planner import Decision, Identity, Planner
+from tasks.engine.run_log import RunLog, describe, now
 from tasks.store.leases import Lease, acquire, this_process
 from tasks.store.local import store_errors
 from tasks.store.refs import RefEntry, move_ref
-from tasks.store.store import Store, new_version, output_record
+from tasks.store.store import Store
 
 REBUILDS = 2
 """How often a stage whose input turns out to be damaged is tried again after the input was rebuilt."""
-
-
-class Listener(Protocol):
-    """Is told what happens; calls come from several threads."""
-
-    def started(self, node: str, reason: str) -> None: ...
-    def waiting(self, node: str, holder: str) -> None: ...
-    def progress(self, node: str, done: float, total: float, unit: str, figures: Mapping[str, float]) -> None: ...
-    def warned(self, node: str, message: str) -> None: ...
-    def finished(self, outcome: StageOutcome) -> None: ...
-
-
-class Silence:
-    """A listener that listens to nothing."""
-
-    def started(self, node: str, reason: str) -> None: ...
-    def waiting(self, node: str, holder: str) -> None: ...
-    def progress(self, node: str, done: float, total: float, unit: str, figures: Mapping[str, float]) -> None: ...
-    def warned(self, node: str, message: str) -> None: ...
-    def finished(self, outcome: StageOutcome) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +81,25 @@ class Run:
         self._slots = threading.BoundedSemaphore(parallel)
         self.listener: Listener = listener or Silence()
         self.stop = threading.Event()
-        self.errors: dict[str, NightmillError] = {}
         self._launcher: Launcher = launcher or ProcessLauncher()
         self._manifests: dict[str, Manifest] = {}
         self._forced_done: set[str] = set()
         self._lock = threading.Lock()
         self._rebuilding = threading.RLock()
-        self.record = RunRecord(
+        record = RunRecord(
             run=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
             pipeline=self.graph.pipeline,
             config_file=config_file,
             settings=settings or {},
             date=planner.date,
-            started=_now(),
+            started=now(),
             command=command,
             flow_run=flow_run,
             pins=planner.pins,
             process=this_process(),
             stages=[StageOutcome(node=name, stage=node.stage.name) for name, node in self.graph.nodes.items()],
         )
+        self._log = RunLog(record, self.store.records)
 
     def resources(self, name: str) -> Resources:
         """Where and with what a node is built."""
@@ -132,22 +110,22 @@ class Run:
     def execute(self, name: str) -> StageOutcome:
         """Brings one node's artifact about; its upstream nodes must have been executed. Never raises for the user."""
         node = self.graph.nodes[name]
-        outcome = self._outcome(name)
+        outcome = self._log.outcome(name)
         started = time.monotonic()
         try:
             with store_errors(self.store.root):
                 self._execute(node, outcome)
         except NightmillError as error:
-            self._failed(outcome, error)
+            self._log.failed(outcome, error)
         except Exception as error:
             # A defect of the engine must still end as one outcome among others, or the flow would never finish.
             failure = StageFailed(f"{type(error).__name__}: {error}", where=name, hint="this is a defect: report it")
             failure.__cause__ = error
-            self._failed(outcome, failure)
+            self._log.failed(outcome, failure)
         if outcome.outcome in ("failed", "interrupted") and not outcome.seconds:
             outcome.seconds = time.monotonic() - started
         try:
-            self.save()
+            self._log.save()
         except StoreError as error:
             self._warn(name, f"the run's record could not be saved: {error.message}")
         self._tell(self.listener.finished, outcome)
@@ -159,7 +137,7 @@ class Run:
             return
         blocker = next((other for other in node.upstream if other not in self._manifests), None)
         if blocker is not None:
-            self._blocked(outcome, blocker)
+            self._log.blocked(outcome, blocker)
         elif self.stop.is_set():
             raise Interrupted("stopped before it began", where=node.name)
         else:
@@ -195,7 +173,7 @@ class Run:
         assert decision.identity is not None
         self._tell(self.listener.started, node.name, decision.reason)
         outcome.outcome, outcome.reason = "running", decision.reason
-        self.save()
+        self._log.save()
         lease = acquire(
             self.store.records,
             decision.identity.key,
@@ -246,7 +224,7 @@ class Run:
         assert decision.manifest is not None and decision.identity is not None
         manifest = decision.manifest
         self._manifests[node.name] = manifest
-        _describe(outcome, manifest)
+        describe(outcome, manifest)
         outcome.outcome, outcome.reason, outcome.key = "cached", reason, decision.identity.key
         outcome.seconds = outcome.cpu_seconds = 0.0
         outcome.peak_memory_bytes = 0
@@ -260,11 +238,13 @@ class Run:
         folder = key_folder / lease.token
         folder.mkdir(parents=True)
         forced = decision.reason == "forced"
-        went_on = not forced and _bring_forward(key_folder, folder)
-        spec = self._spec(node, identity, folder, reuse_parts=not forced)
-        (folder / "spec.json").write_text(spec.model_dump_json())
-        started = _now()
+        went_on = not forced and bring_forward(key_folder, folder)
         resources = self.resources(node.name)
+        build = Build(node, decision, self._manifests, folder, now(), went_on)
+        spec = specification(
+            build, self.planner, threads=resources.threads, workers=resources.workers, reuse_parts=not forced
+        )
+        (folder / "spec.json").write_text(spec.model_dump_json())
         result, usage = (resources.launcher or self._launcher)(
             folder,
             node=node.name,
@@ -273,8 +253,8 @@ class Run:
             lost=lease.lost.is_set,
             heard=lambda event: self._heard(node.name, event),
         )
-        self._check(node, result)
-        manifest = self._manifest(node, decision, identity, result, usage, started, folder, went_on)
+        check(build, result, self.store)
+        manifest = manifest_of(build, result, usage, self.planner, self.record)
         if not lease.still_held():
             raise StageFailed("another builder took over the lease", where=node.name, hint="run again")
         self._mark(node, identity, anew=False)
@@ -284,7 +264,7 @@ class Run:
         with self._lock:
             self._forced_done.add(node.name)
         self._manifests[node.name] = manifest
-        _describe(outcome, manifest)
+        describe(outcome, manifest)
         outcome.outcome = "resumed" if manifest.resumed else "built"
         outcome.reason = decision.reason if won else "built by another run meanwhile"
         if manifest.resumed:
@@ -298,110 +278,6 @@ class Run:
             self.store.mark(static, {"node": node.name})
         if anew or self.store.marked(data) is None:
             self.store.mark(data, {"key": identity.key})
-
-    def _spec(self, node: Node, identity: Identity, folder: Path, *, reuse_parts: bool) -> BuildSpec:
-        look = self.planner.look(node.name)
-        return BuildSpec(
-            node=node.name,
-            stage=node.stage.name,
-            settings=_settings(self.planner.settings(node.name)),
-            inputs={
-                name: self._input(self._manifests[wanted.node], wanted.output) for name, wanted in node.inputs.items()
-            },
-            predecessor=self._predecessor(identity),
-            look=None if look is None else look.detail,
-            date=identity.date,
-            code=self.planner.code(node).digest,
-            root=str(self.planner.root),
-            store=str(self.store.root),
-            folder=str(folder),
-            threads=self.resources(node.name).threads,
-            workers=self.resources(node.name).workers,
-            reuse_parts=reuse_parts,
-        )
-
-    def _input(self, manifest: Manifest, output: str) -> InputSpec:
-        return InputSpec(files=manifest.outputs[output].files, folder=str(self.store.view(manifest, output)))
-
-    def _predecessor(self, identity: Identity) -> dict[str, InputSpec] | None:
-        entry = identity.predecessor
-        if entry is None or not identity.fields.get("predecessor"):
-            return None
-        manifest = self.store.manifest(entry.node, entry.version)
-        if isinstance(manifest, str):
-            return None
-        return {name: self._input(manifest, name) for name in manifest.outputs}
-
-    def _check(self, node: Node, result: BuildResult) -> None:
-        for name, files in result.outputs.items():
-            if not files:
-                raise StageFailed(f"left nothing in its output {name}", where=node.name, hint="this is a defect")
-            for file in files:
-                if self.store.objects.size(file.digest) != file.size:
-                    raise StoreError(
-                        f"{name}/{file.name} is not in the store though it was just written",
-                        where=str(self.store.objects.path(file.digest)),
-                        hint="check the disk, then run again",
-                    )
-
-    def _manifest(
-        self,
-        node: Node,
-        decision: Decision,
-        identity: Identity,
-        result: BuildResult,
-        usage: Usage,
-        started: str,
-        folder: Path,
-        went_on: bool,
-    ) -> Manifest:
-        diagnostics = list(result.diagnostics)
-        log = folder / "log.txt"
-        if log.stat().st_size:
-            digest, size = self.store.objects.take(log)
-            diagnostics.append(FileRecord(name="log.txt", digest=digest, size=size))
-        parts = result.metrics.get("parts", {})
-        resumed = result.resumed
-        if not resumed and went_on and parts.get("reused"):
-            resumed = f"{parts['reused']} of {parts['total']} parts"
-        code = self.planner.code(node)
-        return Manifest(
-            node=node.name,
-            stage=node.stage.name,
-            version=new_version(identity.key),
-            key=identity.key,
-            settings=self.planner.settings(node.name).identity(),
-            stage_version=node.stage.version,
-            code=code.digest,
-            code_modules=code.modules,
-            look=identity.fields.get("look", ""),
-            predecessor=identity.fields.get("predecessor", ""),
-            inputs=[
-                InputRecord(
-                    node=wanted.node,
-                    output=wanted.output,
-                    version=self._manifests[wanted.node].version,
-                    digest=self._manifests[wanted.node].outputs[wanted.output].digest,
-                )
-                for wanted in node.inputs.values()
-            ],
-            outputs={name: output_record(files) for name, files in sorted(result.outputs.items())},
-            diagnostics=diagnostics,
-            metrics=result.metrics,
-            warnings=result.warnings,
-            started=started,
-            seconds=usage.seconds,
-            cpu_seconds=usage.cpu_seconds,
-            peak_memory_bytes=usage.peak_memory_bytes,
-            resumed=resumed,
-            reason=decision.reason,
-            date=identity.date,
-            libraries=result.libraries,
-            git_commit=_git_commit(),
-            host_class=self.planner.host,
-            command=self.record.command,
-            flow_run=self.record.flow_run,
-        )
 
     def _refer(self, node: Node, identity: Identity, manifest: Manifest) -> None:
         before = identity.predecessor
@@ -446,70 +322,34 @@ class Run:
         return True
 
     def _rebuild(self, name: str) -> None:
-        outcome = self._outcome(name)
+        outcome = self._log.outcome(name)
         try:
             self._bring_about(self.graph.nodes[name], outcome)
         except NightmillError as error:
-            self._failed(outcome, error)
+            self._log.failed(outcome, error)
             raise
         finally:
             self._tell(self.listener.finished, outcome)
 
     # -- bookkeeping ------------------------------------------------------------------------------------------------
 
+    @property
+    def record(self) -> RunRecord:
+        """What the run pinned, decided and built."""
+        return self._log.record
+
+    @property
+    def errors(self) -> Mapping[str, NightmillError]:
+        """What ended nodes, by name."""
+        return self._log.errors
+
     def finish(self) -> RunRecord:
         """Settles what became of the run and saves the record."""
-        outcomes = {stage.outcome for stage in self.record.stages}
-        if "interrupted" in outcomes:
-            self.record.outcome = "interrupted"
-        elif "failed" in outcomes:
-            self.record.outcome = "failed"
-        elif "held" in outcomes:
-            self.record.outcome = "held"
-        else:
-            self.record.outcome = "done"
-        self.record.finished = _now()
-        self.save()
-        return self.record
+        return self._log.finish()
 
     def error(self) -> NightmillError | None:
-        """The earliest error in the graph's order; interruptions come before failures, and those before holds."""
-        found = [self.errors[name] for name in self.graph.nodes if name in self.errors]
-        return min(found, key=lambda error: (not isinstance(error, Interrupted), isinstance(error, Held)), default=None)
-
-    def save(self) -> None:
-        """Writes `runs/<run>.json`."""
-        with self._lock:
-            data = self.record.model_dump_json(indent=1).encode()
-            name = f"runs/{self.record.run}.json"
-            found = self.store.records.get(name)
-            if found is None:
-                self.store.records.put_if_absent(name, data)
-            else:
-                self.store.records.put_if_match(name, data, found.etag)
-
-    def _outcome(self, name: str) -> StageOutcome:
-        return next(stage for stage in self.record.stages if stage.node == name)
-
-    def _blocked(self, outcome: StageOutcome, blocker: str) -> None:
-        cause = self._outcome(blocker)
-        if cause.outcome == "blocked":
-            outcome.reason = cause.reason
-        else:
-            verb = {"failed": "failed", "held": "is held", "interrupted": "was stopped"}.get(
-                cause.outcome, "did not run"
-            )
-            outcome.reason = f"waits for {blocker}, which {verb}"
-        outcome.outcome = "blocked"
-
-    def _failed(self, outcome: StageOutcome, error: NightmillError) -> None:
-        outcome.outcome = (
-            "held" if isinstance(error, Held) else "interrupted" if isinstance(error, Interrupted) else "failed"
-        )
-        outcome.reason = error.message
-        outcome.error = error.to_json()
-        with self._lock:
-            self.errors[outcome.node] = error
+        """What ended the run, if anything did."""
+        return self._log.error()
 
     def _heard(self, node: str, event: dict[str, Any]) -> None:
         if "progress" in event:
@@ -525,56 +365,3 @@ class Run:
         """Tells the listener; that its terminal or pipe is gone is no reason to end a build."""
         with contextlib.suppress(OSError):
             tell(*values)
-
-
-def _settings(config: Config) -> dict[str, Any]:
-    return config.model_dump(mode="json")
-
-
-def _describe(outcome: StageOutcome, manifest: Manifest) -> None:
-    outcome.key, outcome.version = manifest.key, manifest.version
-    outcome.rows_in = manifest.metrics.get("rows_in")
-    outcome.rows_out = manifest.metrics.get("rows_out")
-    outcome.seconds, outcome.cpu_seconds = manifest.seconds, manifest.cpu_seconds
-    outcome.peak_memory_bytes = manifest.peak_memory_bytes
-    outcome.warnings = manifest.warnings
-
-
-def _bring_forward(key_folder: Path, folder: Path) -> bool:
-    """Brings checkpoints and step logs of earlier builders of this key into a new builder's folder.
-
-    Checkpoints (`step-*`, complete once they have their name) are linked, logs (`*.jsonl`) copied, the latest builder's
-    last. Returns whether there was an earlier builder.
-    """
-    earlier = [path for path in key_folder.iterdir() if path != folder and path.is_dir()]
-    target = folder / "checkpoints"
-    target.mkdir()
-    for path in sorted(earlier, key=lambda path: path.stat().st_mtime):
-        for checkpoint in sorted((path / "checkpoints").glob("step-*")):
-            if checkpoint.is_dir() and not (target / checkpoint.name).exists():
-                try:
-                    # Killed in between, it must not count as a checkpoint.
-                    shutil.copytree(checkpoint, target / ".tmp-linked", copy_function=os.link)
-                    (target / ".tmp-linked").rename(target / checkpoint.name)
-                except (OSError, shutil.Error):
-                    # Its owner still lives and removed it meanwhile: an older or newer one is there.
-                    shutil.rmtree(target / ".tmp-linked", ignore_errors=True)
-        for log in sorted((path / "checkpoints").glob("*.jsonl")):
-            # Written on, so a copy: a sleeper that wakes must not write into its successor's.
-            with contextlib.suppress(FileNotFoundError):
-                shutil.copyfile(log, target / log.name)
-    return bool(earlier)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _git_commit() -> str:
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=5, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return found.stdout.strip()

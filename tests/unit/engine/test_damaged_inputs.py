@@ -11,7 +11,8 @@ import pytest
 from toy import Toy, build_step, outcomes
 
 from schemas.errors import DamagedArtifact, StageFailed
-from tasks.engine.runner import Run, Silence
+from tasks.engine.listener import Silence
+from tasks.engine.runner import Run
 from tasks.engine.stage import Context, Part
 
 
