@@ -99,7 +99,7 @@ class Run:
             process=this_process(),
             stages=[StageOutcome(node=name, stage=node.stage.name) for name, node in self.graph.nodes.items()],
         )
-        self._log = RunLog(record, self.store.records)
+        self.log = RunLog(record, self.store.records)
 
     def resources(self, name: str) -> Resources:
         """Where and with what a node is built."""
@@ -110,22 +110,22 @@ class Run:
     def execute(self, name: str) -> StageOutcome:
         """Brings one node's artifact about; its upstream nodes must have been executed. Never raises for the user."""
         node = self.graph.nodes[name]
-        outcome = self._log.outcome(name)
+        outcome = self.log.outcome(name)
         started = time.monotonic()
         try:
             with store_errors(self.store.root):
                 self._execute(node, outcome)
         except NightmillError as error:
-            self._log.failed(outcome, error)
+            self.log.failed(outcome, error)
         except Exception as error:
             # A defect of the engine must still end as one outcome among others, or the flow would never finish.
             failure = StageFailed(f"{type(error).__name__}: {error}", where=name, hint="this is a defect: report it")
             failure.__cause__ = error
-            self._log.failed(outcome, failure)
+            self.log.failed(outcome, failure)
         if outcome.outcome in ("failed", "interrupted") and not outcome.seconds:
             outcome.seconds = time.monotonic() - started
         try:
-            self._log.save()
+            self.log.save()
         except StoreError as error:
             self._warn(name, f"the run's record could not be saved: {error.message}")
         self._tell(self.listener.finished, outcome)
@@ -137,7 +137,7 @@ class Run:
             return
         blocker = next((other for other in node.upstream if other not in self._manifests), None)
         if blocker is not None:
-            self._log.blocked(outcome, blocker)
+            self.log.blocked(outcome, blocker)
         elif self.stop.is_set():
             raise Interrupted("stopped before it began", where=node.name)
         else:
@@ -173,7 +173,7 @@ class Run:
         assert decision.identity is not None
         self._tell(self.listener.started, node.name, decision.reason)
         outcome.outcome, outcome.reason = "running", decision.reason
-        self._log.save()
+        self.log.save()
         lease = acquire(
             self.store.records,
             decision.identity.key,
@@ -322,11 +322,11 @@ class Run:
         return True
 
     def _rebuild(self, name: str) -> None:
-        outcome = self._log.outcome(name)
+        outcome = self.log.outcome(name)
         try:
             self._bring_about(self.graph.nodes[name], outcome)
         except NightmillError as error:
-            self._log.failed(outcome, error)
+            self.log.failed(outcome, error)
             raise
         finally:
             self._tell(self.listener.finished, outcome)
@@ -336,20 +336,20 @@ class Run:
     @property
     def record(self) -> RunRecord:
         """What the run pinned, decided and built."""
-        return self._log.record
+        return self.log.record
 
     @property
     def errors(self) -> Mapping[str, NightmillError]:
         """What ended nodes, by name."""
-        return self._log.errors
+        return self.log.errors
 
     def finish(self) -> RunRecord:
         """Settles what became of the run and saves the record."""
-        return self._log.finish()
+        return self.log.finish()
 
     def error(self) -> NightmillError | None:
         """What ended the run, if anything did."""
-        return self._log.error()
+        return self.log.error()
 
     def _heard(self, node: str, event: dict[str, Any]) -> None:
         if "progress" in event:

@@ -46,7 +46,7 @@ def test_a_killed_run_is_not_at_work_for_ever(tmp_path: Path) -> None:
     run.execute("source")
     assert find_run(toy.store, "latest").outcome == "running"
     run.record.process = {**this_process(), "pid": 2**22 + 1}
-    run.save()
+    run.log.save()
     killed = find_run(toy.store, "latest")
     assert killed.outcome == "interrupted"
     assert {stage.outcome for stage in killed.stages} == {"built", "interrupted"}
