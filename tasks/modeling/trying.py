@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from schemas.errors import ConfigError, StageFailed
 from schemas.tokens import BOS
 from tasks.modeling.generation import GenerationSettings, generate
+from tasks.modeling.models import load_pretrained
 from tasks.modeling.predict import load_classifier, predict
 from tasks.modeling.prompts import PROMPT_OVERHEAD, prompt_ids
 from tasks.tokens.encoding import encode_text, load_processor
@@ -28,7 +28,7 @@ def generate_texts(
     config = _load_config(folder)
     if not str((config.architectures or [""])[0]).endswith("ForCausalLM"):
         raise ConfigError("this model is a classifier", where=str(folder), hint="use `nightmill predict`")
-    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+    model = load_pretrained(AutoModelForCausalLM, folder)
     processor = load_processor(folder)
     contents = [encode_text(processor, prompt) for prompt in prompts]
     context = int(config.max_position_embeddings)
