@@ -1,8 +1,13 @@
-"""Files to parts: groups of neighbours that a new, changed or removed file leaves nearly all alone."""
+"""Files to parts: groups of neighbours that a new, changed or removed file leaves nearly all alone.
+
+A part holds files of one source that were first seen on one date. So what a night brings becomes parts of its own,
+wherever among the older files it lies; only a file that changed or vanished has its part read again.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,11 +37,25 @@ def read_files(ledger: Path) -> list[File]:
 def plan_parts(files: Sequence[File], config: CollectConfig) -> list[Part]:
     """Returns the parts, sorted by name.
 
-    A part is named after its first file, so the names of all others stay when one is added or vanishes. Its parameters
-    are its files and how their sources are read; where the sources lie is execution.
+    A part is named after the date and its first file, so the names of all others stay when one is added or vanishes,
+    and those of a night come last: later stages find what is new side by side. Its parameters are its files and how
+    their source is read; where the source lies is execution.
     """
-    groups = cut(files, key=_locator, weight=lambda file: int(file["size"]) + FILE_COST_BYTES, target=config.part_bytes)
+    nights = itertools.groupby(sorted(files, key=_night), key=_night)
+    groups = [
+        group
+        for _, night in nights
+        for group in cut(list(night), key=_locator, weight=_weight, target=config.part_bytes)
+    ]
     return sorted((_part(group, config) for group in groups), key=lambda part: part.name)
+
+
+def _night(file: File) -> tuple[str, str]:
+    return str(file["first_seen"]), str(file["source"])
+
+
+def _weight(file: File) -> int:
+    return int(file["size"]) + FILE_COST_BYTES
 
 
 def _part(files: list[File], config: CollectConfig) -> Part:
@@ -50,7 +69,7 @@ def _part(files: list[File], config: CollectConfig) -> Part:
         sources[name] = config.sources[name]
     wanted = ("source", "path", "sha256", "size", "licence", "origin", "format", "first_seen")
     return Part(
-        name=hashlib.sha256(_locator(files[0]).encode()).hexdigest()[:NAME_DIGITS],
+        name=f"{files[0]['first_seen']}-{hashlib.sha256(_locator(files[0]).encode()).hexdigest()[:NAME_DIGITS]}",
         parameters={
             # As lines: a file's origin may look like a path, which a key would refuse as a field of its own.
             "files": [json.dumps({field: file[field] for field in wanted}, sort_keys=True) for file in files],

@@ -34,7 +34,7 @@ from flows.lookup import find_run  # noqa: E402
 from tasks.store.store import Store  # noqa: E402
 
 MARKUP = {"html": "html", "md": "markdown", "rst": "rst"}
-FILE_BYTES = 8 << 20
+FILE_BYTES = 1 << 20
 NIGHT_SHARE = 0.02
 FIRST, SECOND = "2026-01-01", "2026-01-02"
 
@@ -81,8 +81,8 @@ class Corpus:
             "store": "store",
             "execution": {"parallel": 1, "workers": workers, "threads": 1},
             "snapshot": {"sources": sources},
-            "collect": {"part_bytes": 16 << 20},
-            "shard": {"shard_bytes": 32 << 20},
+            "collect": {"part_bytes": 4 << 20},
+            "shard": {"shard_bytes": 8 << 20},
         }
         config.write_text(json.dumps(settings))
         command = [sys.executable, "-m", "flows.command", "run", str(config), "--until", until, "--date", date]

@@ -237,6 +237,19 @@ def test_one_file_more_or_less_redoes_a_handful_of_parts(tmp_path: Path, edit: s
     assert second.digests() == fresh.digests()
 
 
+def test_what_a_night_brings_redoes_no_older_part_wherever_it_lies(tmp_path: Path) -> None:
+    bench, root = Bench(tmp_path), many_files(tmp_path / "web")
+    first_night = bench.snapshot(source(root))
+    before = bench.collect(source(root), first_night, part_bytes=20_000)
+    write(root, {f"{number % 7}/{number:04}-new.txt": f"new {number}" for number in range(0, 400, 9)})
+    second_night = bench.snapshot(source(root), first_night, date="2026-01-02")
+    after = bench.collect(source(root), second_night, part_bytes=20_000)
+    assert after.metrics["parts"]["reused"] == before.metrics["parts"]["total"]
+    new = [file.name for file in after.result.outputs["documents"] if "2026-01-02" in file.name]
+    names = [file.name for file in after.result.outputs["documents"]]
+    assert new and names[-len(new) :] == new
+
+
 def test_moving_the_sources_or_limits_on_bad_input_redo_no_part(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.collect(source(many_files(tmp_path / "web")), part_bytes=20_000)
