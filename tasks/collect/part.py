@@ -28,6 +28,13 @@ MAX_SAMPLES = 20
 BATCH_ROWS = 512
 BATCH_CHARACTERS = 4 * 1024**2
 
+FAULTS = {
+    "unreadable": "no permission, or a link that leads nowhere",
+    "link_outside": "a link that leads out of the source's folder; `follow_links: true` would read it",
+    "lost": "it left its source, and its bytes are gone from the store",
+}
+"""What the look at a folder sets aside. For what a fetcher could not have, the reason and the URL say it all."""
+
 Row = dict[str, object]
 
 
@@ -42,9 +49,13 @@ def collect_part(part: Part, folder: Path) -> Mapping[str, Any]:
         _BatchedWriter(TableWriter(folder / DOCUMENTS, COLLECTED)) as documents,
         _BatchedWriter(TableWriter(folder / QUARANTINE, QUARANTINED)) as quarantine,
     ):
+        stored = {file.stored.digest: file for file in part.files}
         for line in part.parameters["files"]:
             file = json.loads(line)
-            place = Path(part.execution["folders"][file["source"]]) / file["path"]
+            if file["sha256"] in stored:
+                place = stored[file["sha256"]].path
+            else:
+                place = Path(part.execution["folders"].get(file["source"], "")) / file["path"]
             for found in read_file(file, part.parameters["sources"][file["source"]], place):
                 counts.add(file["source"], file["path"], found)
                 if isinstance(found, Fault):
@@ -66,7 +77,7 @@ def read_file(file: Mapping[str, Any], reading: Mapping[str, Any], place: Path) 
     """Yields a file's documents as rows of `COLLECTED`, and its faults, in order."""
     locator = f"{file['source']}/{file['path']}"
     if not file["sha256"]:
-        yield Fault(0, "unreadable", "no permission, or a link that leads nowhere")
+        yield Fault(0, file["fault"], FAULTS.get(file["fault"], file["origin"]))
     elif file["format"] in ("jsonl", "parquet"):
         records = read_records(
             place,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from schemas.config.collect import CollectConfig
-from schemas.config.sources import Source
+from schemas.config.sources import FilesSource, Source
 from schemas.errors import StageFailed
 from tasks.engine.boundaries import cut
-from tasks.engine.stage import Part
+from tasks.engine.stage import InputFile, Part, StoredFile
 
 File = dict[str, Any]
 """A row of a snapshot's ledger."""
@@ -29,17 +29,20 @@ def read_files(ledger: Path) -> list[File]:
         return [json.loads(line) for line in file]
 
 
-def plan_parts(files: Sequence[File], config: CollectConfig) -> list[Part]:
-    """Returns the parts, sorted by name.
+def plan_parts(
+    files: Sequence[File], config: CollectConfig, stored_file: Callable[[StoredFile], InputFile]
+) -> list[Part]:
+    """Returns the parts in locator order.
 
     A part is named after its first file, so the names of all others stay when one is added or vanishes. Its parameters
-    are its files and how their sources are read; where the sources lie is execution.
+    are its files and how their sources are read; where the sources lie is execution. Files whose bytes are in the store
+    are the part's own files.
     """
     groups = cut(files, key=_locator, weight=lambda file: int(file["size"]) + FILE_COST_BYTES, target=config.part_bytes)
-    return sorted((_part(group, config) for group in groups), key=lambda part: part.name)
+    return [_part(group, config, stored_file) for group in groups]
 
 
-def _part(files: list[File], config: CollectConfig) -> Part:
+def _part(files: list[File], config: CollectConfig, stored_file: Callable[[StoredFile], InputFile]) -> Part:
     sources = {}
     for name in {file["source"] for file in files}:
         if name not in config.sources:
@@ -48,16 +51,28 @@ def _part(files: list[File], config: CollectConfig) -> Part:
                 hint="`collect.sources` is filled in from `snapshot.sources`; do not set it by hand",
             )
         sources[name] = config.sources[name]
-    wanted = ("source", "path", "sha256", "size", "licence", "origin", "format", "first_seen")
+    wanted = ("source", "path", "sha256", "size", "licence", "origin", "format", "first_seen", "fault")
+    stored = {file["sha256"]: file["size"] for file in files if file["stored"]}
     return Part(
         name=hashlib.sha256(_locator(files[0]).encode()).hexdigest()[:NAME_DIGITS],
+        # Named by digest: which file of which source they are is told by the parameters.
+        files=[stored_file(StoredFile(digest, digest, size)) for digest, size in stored.items()],
         parameters={
             # As lines: a file's origin may look like a path, which a key would refuse as a field of its own.
             "files": [json.dumps({field: file[field] for field in wanted}, sort_keys=True) for file in files],
             "sources": {name: _reading(source) for name, source in sources.items()},
         },
-        execution={"folders": {name: str(_folder(source)) for name, source in sources.items()}},
+        execution={
+            "folders": {
+                name: str(_folder(source)) for name, source in sources.items() if isinstance(source, FilesSource)
+            }
+        },
     )
+
+
+def sources_of(part: Part) -> set[str]:
+    """Returns the names of the sources whose files a part reads."""
+    return set(part.parameters["sources"])
 
 
 def _locator(file: File) -> str:
@@ -75,5 +90,5 @@ def _reading(source: Source) -> dict[str, Any]:
     }
 
 
-def _folder(source: Source) -> Path:
+def _folder(source: FilesSource) -> Path:
     return source.path.parent if source.path.is_file() else source.path

@@ -105,7 +105,9 @@ def test_bad_input_is_quarantined_with_file_and_line_and_the_run_goes_on(tmp_pat
         b'{"text": "kept too"}',
     ]
     (tmp_path / "web").mkdir()
-    (tmp_path / "web/gone.txt").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "web/gone.txt").symlink_to(tmp_path / "web/nowhere")
+    (tmp_path / "web/out.txt").symlink_to("/etc/hostname")
+    (tmp_path / "web/outside").symlink_to("/etc", target_is_directory=True)
     root = write(
         tmp_path / "web",
         {
@@ -138,10 +140,12 @@ def test_bad_input_is_quarantined_with_file_and_line_and_the_run_goes_on(tmp_pat
         ("gone.txt", 0, "unreadable"),
         ("latin.txt", 2, "invalid_utf8"),
         ("long.txt", 0, "file_too_large"),
+        ("out.txt", 0, "link_outside"),
+        ("outside", 0, "link_outside"),
     ]
     assert built.metrics["quarantined"]["web"]["not_json"] == 2
     assert built.metrics["documents"] == {"web": 2}
-    assert built.result.warnings[0].startswith("web: 16 of 18 records quarantined (broken_gzip 2, ")
+    assert built.result.warnings[0].startswith("web: 18 of 20 records quarantined (broken_gzip 2, ")
 
 
 def test_of_a_gzip_file_that_breaks_off_the_whole_lines_before_stay(tmp_path: Path) -> None:
