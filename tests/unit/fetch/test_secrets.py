@@ -75,5 +75,5 @@ def test_references_are_no_part_of_what_is_built_or_remembered(tmp_path: Path) -
 
 def test_a_dataset_of_the_hub_without_a_pinned_revision_is_refused() -> None:
     for revision in (None, "main", "v1.0", "abc"):
-        with pytest.raises(ValidationError, match="revision|40|pattern"):
+        with pytest.raises(ValidationError, match=r"revision|40|pattern"):
             DatasetsSource(type="datasets", hub="owner/name", revision=revision)
