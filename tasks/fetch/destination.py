@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,6 +45,13 @@ class StoreDestination:
         line = orjson.dumps([item.path, item.url, item.sha256, item.size, item.format, dict(item.tag)]) + b"\n"
         with self._lock, self._journal.open("ab") as file:
             file.write(line)
+
+    def clear(self) -> None:
+        """Forgets all of it, once a whole look is remembered elsewhere."""
+        self._journal.unlink(missing_ok=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # Its supervisor's files lie there too.
+            self._folder.parent.rmdir()
 
     def stopping(self) -> bool:
         return self._stopping()

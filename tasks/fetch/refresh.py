@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import shutil
@@ -20,6 +21,9 @@ from tasks.store.store import Store
 
 AT_A_TIME = 4
 """Sources at a time."""
+
+CRASH_LOG = "crash.log"
+"""What a crashed fetcher said last, until the source is looked at again."""
 
 WORKER = (sys.executable, "-P", "-m", "tasks.fetch.worker")
 
@@ -100,8 +104,12 @@ def _look(
     launcher: Launcher,
     lease: Lease,
 ) -> Looked:
-    folder = look_folder(store, record_key(source)) / secrets.token_hex(4)
+    above = look_folder(store, record_key(source))
+    for left in above.glob("*/spec.json"):  # Of looks that were killed: the lease says that none is at work.
+        shutil.rmtree(left.parent, ignore_errors=True)
+    folder = above / secrets.token_hex(4)
     folder.mkdir(parents=True)
+    (above / CRASH_LOG).unlink(missing_ok=True)
     spec = {"name": name, "source": source.model_dump(mode="json"), "store": str(store.root)}
     (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
 
@@ -118,9 +126,12 @@ def _look(
         if type(error).__name__ not in ("StageFailed", "StageKilled"):
             raise
         # Its process crashed or was killed: as good as no answer, and for the same policy to decide about.
+        (folder / "log.txt").replace(above / CRASH_LOG)
         return record_down(store, source, "crashed", error.message)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # What was fetched by a look that did not end stays.
+            above.rmdir()
     return Looked(**result.metrics)
 
 

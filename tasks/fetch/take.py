@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -81,7 +80,7 @@ def take_look(
         raise
     write_seen(store.records, key, source, seen)
     write_attempt(store.records, key, Attempt(at, "done"))
-    shutil.rmtree(folder, ignore_errors=True)
+    destination.clear()
     return Looked("done", len(seen.items), len(seen.failures), fetched.transferred)
 
 

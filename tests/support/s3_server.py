@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +28,7 @@ class S3:
     fetched: list[str] = field(default_factory=list)
     forbidden: set[str] = field(default_factory=set)
     down_after: int | None = None
+    delay_s: float = 0.0
 
     def put(self, **objects: str) -> None:
         for name, text in objects.items():
@@ -67,6 +70,7 @@ class _Door:
             if self.s3.down_after is not None and len(self.s3.fetched) >= self.s3.down_after:
                 body = "<Error><Code>ServiceUnavailable</Code><Message>down</Message></Error>"
                 return Response(body, 503, mimetype="application/xml")(environment, start)
+            time.sleep(self.s3.delay_s)
             self.s3.fetched.append(name)
         return self.application(environment, start)
 
@@ -74,6 +78,7 @@ class _Door:
 @pytest.fixture(scope="session")
 def moto() -> Iterator[tuple[str, _Door]]:
     os.environ.update(NIGHTMILL_TEST_KEY="test-key", NIGHTMILL_TEST_SECRET=SECRET)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
