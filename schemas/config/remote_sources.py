@@ -35,8 +35,8 @@ class UrlSource(RemoteSource):
     Values `env:NAME` and `file:PATH` are replaced by what the variable or file holds, when the source is looked at.
     """
 
-    max_file_bytes: int = Field(16 * 1024**3, ge=1)
-    """Larger files are quarantined unread."""
+    max_transfer_bytes: int = Field(16 * 1024**3, ge=1)
+    """Larger files are not transferred, but quarantined."""
 
     @field_validator("glob")
     @classmethod

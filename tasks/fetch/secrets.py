@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -55,6 +56,19 @@ def resolve_all(value: Any, where: str) -> Any:
     if isinstance(value, list):
         return [resolve_all(item, where) for item in value]
     return resolve(value, where) if isinstance(value, str) else value
+
+
+def blot_out_all(value: Any) -> None:
+    """Lets `redacted` remove whatever the references in a JSON value lead to, as far as that is there."""
+    if isinstance(value, dict):
+        for item in value.values():
+            blot_out_all(item)
+    elif isinstance(value, list):
+        for item in value:
+            blot_out_all(item)
+    elif isinstance(value, str) and is_reference(value):
+        with contextlib.suppress(ConfigError):
+            resolve(value, "")
 
 
 def blot_out(secret: str) -> None:

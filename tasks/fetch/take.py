@@ -14,8 +14,11 @@ from tasks.fetch.contract import Failure, Fetched, Fetcher, Item, SourceDown
 from tasks.fetch.destination import Progress, StoreDestination, remembered
 from tasks.fetch.kinds import fetcher_of
 from tasks.fetch.record import Attempt, Seen, read_attempt, read_seen, record_key, write_attempt, write_seen
-from tasks.fetch.secrets import redacted
+from tasks.fetch.secrets import blot_out_all, redacted
 from tasks.store.store import Store
+
+MAX_DETAIL = 300
+"""Characters that are kept of what a library says of a failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ def take_look(
     folder = look_folder(store, key)
     before = read_seen(store_get(store), key)
     known = _known(store, before, folder)
+    blot_out_all(source.model_dump(mode="json"))
     at = now().isoformat(timespec="seconds")
     write_attempt(store.records, key, Attempt(at, "begun"))
     destination = StoreDestination(store, folder, stopping=stopping, progress=progress)
@@ -71,7 +75,7 @@ def take_look(
                 "empty", f"it held {len(before.items)} files; take it out of the configuration if that is meant"
             )
     except SourceDown as down:
-        detail = redacted(down.detail)
+        detail = _shown(down.detail)[:MAX_DETAIL]
         write_attempt(store.records, key, Attempt(at, "down", down.reason, detail))
         return Looked("down", reason=down.reason, detail=detail)
     except NightmillError as error:
@@ -136,10 +140,14 @@ def _checked(name: str, fetched: Fetched, known: Mapping[str, Item], store: Stor
     for failure in fetched.failures:
         if not failure.gone and failure.path in known:
             items.setdefault(failure.path, known[failure.path])
-        failures[failure.path] = replace(failure, url=redacted(failure.url), detail=redacted(failure.detail)[:300])
+        failures[failure.path] = replace(failure, url=_shown(failure.url), detail=_shown(failure.detail)[:MAX_DETAIL])
     return Seen(
         at, [items[path] for path in sorted(items)], [failures[path] for path in sorted(failures)], fetched.state
     )
+
+
+def _shown(text: str) -> str:
+    return redacted(text).encode("utf-8", "backslashreplace").decode()
 
 
 def _is_inside(path: str) -> bool:

@@ -96,7 +96,7 @@ def _listed(files: Any, root: str, source: UrlSource) -> tuple[dict[str, dict[st
             shown = path.encode("utf-8", "backslashreplace").decode()
             name = hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:16]
             failures.append(Failure(f"unusable-name-{name}", _address(source, shown), "unusable_name", shown))
-        elif (entry.get("size") or 0) > source.max_file_bytes:
+        elif (entry.get("size") or 0) > source.max_transfer_bytes:
             failures.append(Failure(path, _address(source, path), "too_large", f"{entry['size']} bytes"))
         else:
             present[path] = entry
@@ -109,7 +109,7 @@ def _transfer(
     target: Path = destination.folder / hashlib.sha256(path.encode()).hexdigest()
     url = _address(source, path)
     full = root if entry["name"].rstrip("/") == root else f"{root}/{path}"
-    watch = _Watch(source.max_file_bytes, destination)
+    watch = _Watch(source.max_transfer_bytes, destination)
     try:
         watch.look()
         files.get_file(full, str(target), callback=watch)
@@ -118,7 +118,7 @@ def _transfer(
         if isinstance(expected, int) and size != expected:
             return Failure(path, url, "changed_meanwhile", f"{size} bytes instead of {expected}")
     except _TooLarge:
-        return Failure(path, url, "too_large", f"more than {source.max_file_bytes} bytes")
+        return Failure(path, url, "too_large", f"more than {source.max_transfer_bytes} bytes")
     except PermissionError as error:
         return Failure(path, url, "forbidden", _brief(error))
     except FileNotFoundError:

@@ -66,8 +66,9 @@ def look(config: SnapshotConfig, sight: Sight) -> Look:
     due = [verdict.due for verdict in verdicts if verdict.due]
     held = [verdict for verdict in verdicts if verdict.held]
     if due or held:
+        hint = held[0].hint if held else "run snapshot too: it looks at what is due"
         reasons = "; ".join(verdict.held for verdict in held)
-        return Look(None, None, "" if held else "; ".join(due), reasons, held[0].hint if held else "", tuple(warnings))
+        return Look(None, None, "" if held else "; ".join(due), reasons, hint, tuple(warnings))
     return Look({name: _digest(seen) for name, seen in detail.items()}, detail, warnings=tuple(warnings))
 
 

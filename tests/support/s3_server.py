@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -59,20 +60,26 @@ class _Door:
     def __init__(self, application: Any) -> None:
         self.application = application
         self.s3: S3 | None = None
+        self._lock = threading.Lock()
 
     def __call__(self, environment: Any, start: Any) -> Any:
         request = Request(environment)
         name = request.path.rpartition("/")[2]
+        time.sleep(self.s3.delay_s if self.s3 is not None else 0)
+        with self._lock:
+            refused = self._refused(request, name)
+        return refused(environment, start) if refused is not None else self.application(environment, start)
+
+    def _refused(self, request: Request, name: str) -> Response | None:
         if self.s3 is not None and request.method == "GET" and name.endswith(".txt"):
             if name in self.s3.forbidden:
                 body = "<Error><Code>AccessDenied</Code><Message>not yours</Message></Error>"
-                return Response(body, 403, mimetype="application/xml")(environment, start)
+                return Response(body, 403, mimetype="application/xml")
             if self.s3.down_after is not None and len(self.s3.fetched) >= self.s3.down_after:
                 body = "<Error><Code>ServiceUnavailable</Code><Message>down</Message></Error>"
-                return Response(body, 503, mimetype="application/xml")(environment, start)
-            time.sleep(self.s3.delay_s)
+                return Response(body, 503, mimetype="application/xml")
             self.s3.fetched.append(name)
-        return self.application(environment, start)
+        return None
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -134,15 +135,14 @@ def test_hidden_unknown_and_unwanted_files_are_left_out_and_large_ones_quarantin
     for name in ("a.txt", ".hidden.txt", ".git/b.txt", "logo.png", "deep/er/c.md", "deep/large.md", "图/文.txt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("x" * (100 if "large" in name else 10))
+    (folder / os.fsdecode("文.txt".encode("gb18030"))).write_text("x")
     bench = Bench(tmp_path)
-    sources = {
-        "web": UrlSource(type="url", url=f"file://{folder}", licence="MIT", max_file_bytes=50, max_bad_fraction=1)
-    }
-    built = bench.refreshed(sources)
+    built = bench.refreshed({"web": UrlSource(type="url", url=f"file://{folder}", max_transfer_bytes=50)})
     assert [(row["path"], row["fault"]) for row in ledger(built)] == [
         ("a.txt", ""),
         ("deep/er/c.md", ""),
         ("deep/large.md", "too_large"),
+        ("unusable-name-d90d8ed7221bcae3", "unusable_name"),
         ("图/文.txt", ""),
     ]
     one = bench.refreshed({"web": UrlSource(type="url", url=f"file://{folder}", glob="*.txt")})
