@@ -11,14 +11,33 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from schemas.config.base import EXECUTION
+from schemas.config.http import HttpFetching
 from schemas.config.references import LiteralSecret, holds_secret, is_reference, names_secret, place_reference
 from schemas.config.source import Place, RemoteSource, inside_the_folder
+
+
+class HttpSource(HttpFetching, RemoteSource):
+    """Pages and files of the web: lists of addresses and sitemaps. Lists in files are read at every look."""
+
+    fetched_by: ClassVar[tuple[str, ...]] = ("url_file",)
+    kin_by: ClassVar[tuple[str, ...]] = ("content_types",)
+
+    type: Literal["http"]
+    """The kind of source."""
+
+    def located(self, place: Place) -> Self:
+        return self.model_copy(update={name: place(path) for name, path in self.local_paths().items()})
+
+    def local_paths(self) -> dict[str, Path]:
+        named = {"url_file": self.url_file, "ca_file": self.ca_file}
+        return {name: path for name, path in named.items() if path is not None}
 
 
 class UrlSource(RemoteSource):
     """Files below a URL that fsspec opens: S3 and what speaks like it, SFTP, another disk, …"""
 
-    also_fetched: ClassVar[tuple[str, ...]] = ("format",)
+    fetched_by: ClassVar[tuple[str, ...]] = ("url", "options", "format")
+    kin_by: ClassVar[tuple[str, ...]] = ("url", "options", "format")
 
     type: Literal["url"]
     """The kind of source."""
@@ -63,7 +82,7 @@ class UrlSource(RemoteSource):
 class DatasetsSource(RemoteSource):
     """Rows of a dataset of the `datasets` library: a local folder, or one of the hub at a pinned revision."""
 
-    also_fetched: ClassVar[tuple[str, ...]] = ("limit", "text_field", "licence_field", "origin_field")
+    fetched_by: ClassVar[tuple[str, ...]] = ("path", "limit", "text_field", "licence_field", "origin_field")
 
     type: Literal["datasets"]
     """The kind of source."""
@@ -125,7 +144,7 @@ class SqlSource(RemoteSource):
     reads all rows.
     """
 
-    also_fetched: ClassVar[tuple[str, ...]] = ("limit", "text_field", "licence_field", "origin_field")
+    fetched_by: ClassVar[tuple[str, ...]] = ("url", "limit", "text_field", "licence_field", "origin_field")
 
     type: Literal["sql"]
     """The kind of source."""

@@ -68,13 +68,28 @@ class RemoteSource(AnySource):
     max_staleness_days: Annotated[float, Field(ge=0), EXECUTION] = 7.0
     """`proceed` holds as well once the last whole look is older than this."""
 
-    also_fetched: ClassVar[tuple[str, ...]] = ()
-    """Settings of all sources that decide, for this kind, what is fetched."""
+    fetched_by: ClassVar[tuple[str, ...]] = ()
+    """Settings of all sources, or marked as execution, that decide for this kind what is fetched."""
+
+    kin_by: ClassVar[tuple[str, ...]] = ()
+    """Settings that are enough to tell that equal paths are the same files, whatever else is chosen of them."""
 
     def fetching(self) -> dict[str, Any]:
         """Returns the settings that decide what is fetched: a source is remembered under their digest."""
-        own = [name for name in type(self).model_fields if name not in RemoteSource.model_fields]
-        chosen = self.model_dump(mode="json", include={"type", *own, *self.also_fetched})
+        common = RemoteSource.model_fields
+        own = [
+            name
+            for name, field in type(self).model_fields.items()
+            if name not in common and not any(mark is EXECUTION for mark in field.metadata)
+        ]
+        return self._settings({"type", *own, *self.fetched_by})
+
+    def kinship(self) -> dict[str, Any]:
+        """Returns the settings that sources share which may use what the other fetched."""
+        return self._settings({"type", *self.kin_by}) if self.kin_by else self.fetching()
+
+    def _settings(self, names: set[str]) -> dict[str, Any]:
+        chosen = self.model_dump(mode="json", include=names)
         return {name: without_secrets(value) for name, value in chosen.items() if not names_secret(name)}
 
 

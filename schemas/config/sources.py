@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, field_validator
 
 from schemas.config.base import EXECUTION
-from schemas.config.remote_sources import DatasetsSource, SqlSource, UrlSource
+from schemas.config.remote_sources import DatasetsSource, HttpSource, SqlSource, UrlSource
 from schemas.config.source import AnySource, Place, inside_the_folder
 
 SourceName = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=64)]
@@ -49,6 +49,7 @@ class FilesSource(AnySource):
 KINDS: Mapping[str, type[AnySource]] = {
     "files": FilesSource,
     "url": UrlSource,
+    "http": HttpSource,
     "datasets": DatasetsSource,
     "sql": SqlSource,
 }
@@ -64,6 +65,7 @@ def _kind(value: Any) -> str:
 Source = Annotated[
     Annotated[FilesSource, Tag("<files>")]
     | Annotated[UrlSource, Tag("<url>")]
+    | Annotated[HttpSource, Tag("<http>")]
     | Annotated[DatasetsSource, Tag("<datasets>")]
     | Annotated[SqlSource, Tag("<sql>")],
     Discriminator(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.config.remote_sources import DatasetsSource, SqlSource, UrlSource
+from schemas.config.remote_sources import DatasetsSource, HttpSource, SqlSource, UrlSource
 from schemas.config.source import RemoteSource
 from tasks.fetch.contract import Fetcher
 
@@ -13,6 +13,10 @@ def fetcher_of(source: RemoteSource) -> Fetcher:
         from tasks.fetch.url import fetch_url
 
         return fetch_url
+    if isinstance(source, HttpSource):
+        from tasks.fetch.http.fetch import fetch_http
+
+        return fetch_http
     if isinstance(source, DatasetsSource):
         from tasks.fetch.dataset import fetch_dataset
 

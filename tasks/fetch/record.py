@@ -1,6 +1,7 @@
 """What is remembered of a remote source: what it held when last looked at, and how the last attempt went.
 
-Two small records below `sources/<digest of the settings that decide what is fetched>`. Read by every plan.
+Two records below `sources/<kin>-<key>`: digests of the settings that tell which files are the same, and of all that
+decide what is fetched. Read by every plan.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tasks.store.records import RecordStore
 
 FORMAT = 1
 KEY_DIGITS = 32
+KIN_DIGITS = 16
 
 Get = Callable[[str], bytes | None]
 """Returns a record's bytes by its name."""
@@ -59,7 +61,24 @@ class Seen:
 
 def record_key(source: RemoteSource) -> str:
     """Returns the name under which a source is remembered: other settings of fetching are another source."""
-    return digest_json(source.fetching())[:KEY_DIGITS]
+    return f"{_kin(source)}-{digest_json(source.fetching())[:KEY_DIGITS]}"
+
+
+def read_kin(records: RecordStore, source: RemoteSource) -> list[Seen]:
+    """Returns what sources held that hold the same files, chosen by other settings, the latest last."""
+    prefix = f"sources/{_kin(source)}-"
+    keys = {name.split("/")[1] for name in records.list("sources") if name.startswith(prefix)}
+    found = [read_seen(lambda name: _data(records, name), key) for key in sorted(keys)]
+    return sorted((seen for seen in found if seen is not None), key=lambda seen: seen.looked_at)
+
+
+def _kin(source: RemoteSource) -> str:
+    return digest_json(source.kinship())[:KIN_DIGITS]
+
+
+def _data(records: RecordStore, name: str) -> bytes | None:
+    found = records.get(name)
+    return None if found is None else found.data
 
 
 def read_seen(get: Get, key: str) -> Seen | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from schemas.errors import NightmillError, StageFailed
 from tasks.fetch.contract import Failure, Fetched, Fetcher, Item, SourceDown
 from tasks.fetch.destination import Progress, StoreDestination, remembered
 from tasks.fetch.kinds import fetcher_of
-from tasks.fetch.record import Attempt, Seen, read_attempt, read_seen, record_key, write_attempt, write_seen
+from tasks.fetch.record import Attempt, Seen, read_attempt, read_kin, read_seen, record_key, write_attempt, write_seen
 from tasks.fetch.secrets import blot_out_all, redacted
 from tasks.store.store import Store
 
@@ -61,7 +61,7 @@ def take_look(
     key = record_key(source)
     folder = look_folder(store, key)
     before = read_seen(store_get(store), key)
-    known = _known(store, before, folder)
+    known = _known(store, [before] if before is not None else read_kin(store.records, source), folder)
     blot_out_all(source.model_dump(mode="json"))
     at = now().isoformat(timespec="seconds")
     write_attempt(store.records, key, Attempt(at, "begun"))
@@ -112,9 +112,9 @@ def record_down(store: Store, source: RemoteSource, reason: str, detail: str) ->
     return Looked("down", reason=reason, detail=detail)
 
 
-def _known(store: Store, before: Seen | None, folder: Path) -> dict[str, Item]:
+def _known(store: Store, looks: Iterable[Seen], folder: Path) -> dict[str, Item]:
     """What was had already, by path, and whose bytes are there; what an unfinished look brought is newer."""
-    items = [*(before.items if before is not None else []), *remembered(folder)]
+    items = [*(item for seen in looks for item in seen.items), *remembered(folder)]
     return {item.path: item for item in items if _holds(store, item)}
 
 

@@ -145,7 +145,7 @@ def test_hidden_unknown_and_unwanted_files_are_left_out_and_large_ones_quarantin
         ("unusable-name-d90d8ed7221bcae3", "unusable_name"),
         ("图/文.txt", ""),
     ]
-    one = bench.refreshed({"web": UrlSource(type="url", url=f"file://{folder}", glob="*.txt")})
+    one = bench.refreshed({"web": UrlSource(type="url", url=f"file://{folder}", glob="a*.txt")})
     assert [row["path"] for row in ledger(one)] == ["a.txt"]
     single = bench.refreshed({"web": UrlSource(type="url", url=f"file://{folder}/a.txt")})
     assert [(row["path"], row["origin"]) for row in ledger(single)] == [("a.txt", f"file://{folder}/a.txt")]
@@ -187,3 +187,17 @@ def test_the_secret_is_nowhere_in_the_store(tmp_path: Path, s3: S3) -> None:
     written = [path for path in bench.store.root.rglob("*") if path.is_file()]
     assert len(written) > 5
     assert not [path for path in written if SECRET.encode() in path.read_bytes()]
+
+
+def test_another_choice_of_files_does_not_transfer_again_what_is_there(tmp_path: Path, s3: S3) -> None:
+    bench = Bench(tmp_path)
+    s3.put(a="one", b="two", c="three")
+    bench.take_look({"web": s3.source(glob="[ab].txt")})
+    assert "never looked at" in bench.look({"web": s3.source()}).pending
+    bench.take_look({"web": s3.source()})
+    assert sorted(s3.fetched) == ["a.txt", "b.txt", "c.txt"]
+    assert [row[0] for row in bench.look({"web": s3.source()}).detail["web"]["files"]] == ["a.txt", "b.txt", "c.txt"]
+    assert [row[0] for row in bench.look({"web": s3.source(glob="[ab].txt")}).detail["web"]["files"]] == [
+        "a.txt",
+        "b.txt",
+    ]
