@@ -66,7 +66,7 @@ class HttpFetching(Config):
     """Addresses of pages and files. Query strings are kept as part of each document's locator: no secrets in them."""
 
     url_file: Annotated[Path | None, EXECUTION] = None
-    """A file of further addresses, one a line, plain or `.gz`; empty lines and those that begin with `#` do not count."""
+    """A file of more addresses, one a line, plain or `.gz`; empty lines and those that begin with `#` are skipped."""
 
     sitemaps: tuple[str, ...] = ()
     """Addresses of sitemaps or sitemap indexes (XML or text, plain or `.gz`); indexes are followed."""
