@@ -92,7 +92,7 @@ class Partial:
             if not self._on_disk:
                 # The note first: without one, whatever lies there is not used.
                 self._note.write_text(json.dumps(asdict(self._origin)), encoding="utf-8")
-            with self._part.open("ab" if self._on_disk else "wb", buffering=0) as file:
+            with self._part.open("ab" if self._on_disk else "wb") as file:
                 file.write(b"".join(self._memory))
         self._on_disk += self._in_memory
         self._memory.clear()
@@ -114,7 +114,7 @@ class Partial:
                 self.spill()
                 self._part.replace(self.complete)
             else:
-                with self.complete.open("wb", buffering=0) as file:
+                with self.complete.open("wb") as file:
                     file.write(b"".join(self._memory))
         self.discard()
         return self.complete
