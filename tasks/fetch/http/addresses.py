@@ -90,6 +90,7 @@ class Gate(AbstractResolver):
     def __init__(self, allowed: Sequence[str], resolve: Resolve) -> None:
         self._allowed = [ipaddress.ip_network(network) for network in allowed]
         self._resolve = resolve
+        self._checked: set[str] = set()
 
     def check(self, host: str) -> None:
         """Checks a host that may be an address; names are checked when they are resolved.
@@ -97,11 +98,15 @@ class Gate(AbstractResolver):
         Raises:
             AddressRefused: It is an address that must not be connected to.
         """
+        if host in self._checked:
+            return
         try:
             ipaddress.ip_address(host)
         except ValueError:
-            return
-        self._check_address(host, host)
+            pass
+        else:
+            self._check_address(host, host)
+        self._checked.add(host)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
