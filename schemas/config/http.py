@@ -31,8 +31,18 @@ CONTENT_TYPES: dict[str, FileFormat | Literal["auto"]] = {
     "application/ndjson": "jsonl",
     "application/json": "auto",
     "application/vnd.apache.parquet": "parquet",
+    "text/csv": "auto",
+    "text/tab-separated-values": "auto",
+    "application/xml": "auto",
+    "text/xml": "auto",
+    "application/warc": "auto",
+    "application/zip": "auto",
+    "application/x-tar": "auto",
     "application/gzip": "auto",
     "application/x-gzip": "auto",
+    "application/zstd": "auto",
+    "application/x-bzip2": "auto",
+    "application/x-xz": "auto",
     "application/octet-stream": "auto",
     "binary/octet-stream": "auto",
 }
@@ -66,7 +76,7 @@ class HttpFetching(Config):
     """Addresses of pages and files. Query strings are kept as part of each document's locator: no secrets in them."""
 
     url_file: Annotated[Path | None, EXECUTION] = None
-    """A file of further addresses, one a line, plain or `.gz`; empty lines and those that begin with `#` do not count."""
+    """A file of more addresses, one a line, plain or `.gz`; empty lines and those that begin with `#` are skipped."""
 
     sitemaps: tuple[str, ...] = ()
     """Addresses of sitemaps or sitemap indexes (XML or text, plain or `.gz`); indexes are followed."""

@@ -17,6 +17,9 @@ from tasks.fetch.record import Attempt, Seen, read_attempt, read_kin, read_seen,
 from tasks.fetch.secrets import blot_out_all, redacted
 from tasks.store.store import Store
 
+UNLISTED = "list_incomplete"
+"""Says of what is known that it may or may not have left the source."""
+
 MAX_DETAIL = 300
 """Characters that are kept of what a library says of a failure."""
 
@@ -61,14 +64,16 @@ def take_look(
     key = record_key(source)
     folder = look_folder(store, key)
     before = read_seen(store_get(store), key)
-    known = _known(store, [before] if before is not None else read_kin(store.records, source), folder)
+    own = _known(store, [before] if before is not None else [], folder)
+    kin = _known(store, read_kin(store.records, source), folder) if before is None else {}
     blot_out_all(source.model_dump(mode="json"))
     at = now().isoformat(timespec="seconds")
     write_attempt(store.records, key, Attempt(at, "begun"))
     destination = StoreDestination(store, folder, stopping=stopping, progress=progress)
     try:
-        fetched = (fetch or fetcher_of(source))(source, known, None if before is None else before.state, destination)
-        seen = _checked(name, fetched, known, store, at)
+        state = None if before is None else before.state
+        fetched = (fetch or fetcher_of(source))(source, {**kin, **own}, state, destination)
+        seen = _checked(name, fetched, own, store, at)
         if before is not None and before.items and not seen.items and not seen.failures:
             # An empty bucket is an unmounted disk or a wrong prefix more often than the end of a source.
             raise SourceDown(
@@ -140,6 +145,8 @@ def _checked(name: str, fetched: Fetched, known: Mapping[str, Item], store: Stor
     for failure in fetched.failures:
         if not failure.gone and failure.path in known:
             items.setdefault(failure.path, known[failure.path])
+        elif failure.reason == UNLISTED and failure.path not in items:
+            continue  # Another source of its kin had it: of this one that says nothing.
         failures[failure.path] = replace(failure, url=_shown(failure.url), detail=_shown(failure.detail)[:MAX_DETAIL])
     return Seen(
         at, [items[path] for path in sorted(items)], [failures[path] for path in sorted(failures)], fetched.state

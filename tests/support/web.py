@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from schemas.config.http import HttpFetching
 from tasks.fetch.contract import Item
@@ -214,6 +214,7 @@ class Shelf:
     root: Path
     stop: Callable[[], bool] = lambda: False
     steps: list[tuple[int, int]] = field(default_factory=list)
+    journal: TextIO | None = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -232,8 +233,9 @@ class Shelf:
         return sha256, size
 
     def remember(self, item: Item) -> None:
-        with (self.root / "items.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(item)) + "\n")
+        if self.journal is None:
+            self.journal = (self.root / "items.jsonl").open("a", buffering=1, encoding="utf-8")
+        self.journal.write(json.dumps(asdict(item)) + "\n")
 
     def stopping(self) -> bool:
         return self.stop()

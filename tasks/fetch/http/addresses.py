@@ -40,20 +40,14 @@ _REFUSED: tuple[Network, ...] = tuple(
         "203.0.113.0/24",
         "224.0.0.0/4",
         "240.0.0.0/4",
-        "::/96",  # unspecified, loopback, and IPv4 in an abandoned form
-        "64:ff9b:1::/48",  # NAT64 of a network of one's own
-        "100::/64",
         "2001::/23",  # Teredo and other protocol assignments
         "2001:db8::/32",
         "2002::/16",  # 6to4, which can hold any IPv4 address
         "3fff::/20",
-        "5f00::/16",
-        "fc00::/7",
-        "fe80::/10",
-        "fec0::/10",
-        "ff00::/8",
     )
 )
+_ASSIGNED = ipaddress.IPv6Network("2000::/3")
+"""All of IPv6 that is public at all."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -69,6 +63,8 @@ def is_refused(text: str, allowed: Sequence[Network]) -> bool:
         return True
     if any(address in network for network in allowed):
         return False
+    if address.version == 6 and address not in _ASSIGNED:
+        return True
     return not address.is_global or any(address in network for network in _REFUSED)
 
 
@@ -94,6 +90,7 @@ class Gate(AbstractResolver):
     def __init__(self, allowed: Sequence[str], resolve: Resolve) -> None:
         self._allowed = [ipaddress.ip_network(network) for network in allowed]
         self._resolve = resolve
+        self._checked: set[str] = set()
 
     def check(self, host: str) -> None:
         """Checks a host that may be an address; names are checked when they are resolved.
@@ -101,11 +98,15 @@ class Gate(AbstractResolver):
         Raises:
             AddressRefused: It is an address that must not be connected to.
         """
+        if host in self._checked:
+            return
         try:
             ipaddress.ip_address(host)
         except ValueError:
-            return
-        self._check_address(host, host)
+            pass
+        else:
+            self._check_address(host, host)
+        self._checked.add(host)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC

@@ -18,7 +18,7 @@ from tasks.fetch.http.crawl import Crawl
 from tasks.fetch.http.journal import Journal
 from tasks.fetch.http.lists import Listing, listed
 from tasks.fetch.http.pages import Pages
-from tasks.fetch.http.partial import sweep
+from tasks.fetch.http.partial import Scratch
 from tasks.fetch.http.sitemap_round import SitemapRound
 from tasks.fetch.http.troubles import DOWN
 
@@ -73,16 +73,16 @@ async def _look(
     resolve: Resolve,
 ) -> Fetched:
     listing = listed(settings)
-    folder = destination.folder
-    with Journal(folder, settings, clock.wall()) as journal:
+    scratch = Scratch(destination.folder)
+    with Journal(scratch.folder, settings, clock.wall()) as journal:
         async with Client(settings, resolve) as client:
             crawl = Crawl(client, settings, clock, random)
-            await SitemapRound(client, settings, clock, folder, listing).collect(crawl)
-            pages = Pages(client, settings, clock, known, destination, journal)
+            await SitemapRound(client, settings, clock, scratch, listing).collect(crawl)
+            pages = Pages(client, settings, clock, known, destination, scratch, journal)
             await crawl.visit(pages.jobs(listing), pages)
         failures = [*listing.failures, *pages.failures, *_not_listed(listing, known)]
         failures.sort(key=lambda failure: (failure.path, failure.reason, failure.detail))
-        sweep(folder, keep=[failure.path for failure in pages.failures])
+        scratch.sweep(keep=[failure.path for failure in pages.failures])
         items = [pages.items[path] for path in sorted(pages.items)]
         if not items:
             _check_up(failures)

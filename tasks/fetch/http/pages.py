@@ -13,7 +13,7 @@ from tasks.fetch.http.clock import Clock
 from tasks.fetch.http.content import declared_charset, format_for, media_type
 from tasks.fetch.http.journal import Journal
 from tasks.fetch.http.lists import Listing
-from tasks.fetch.http.partial import Partial
+from tasks.fetch.http.partial import Partial, Scratch
 from tasks.fetch.http.schedule import Job
 from tasks.fetch.http.sitemaps import is_settled
 from tasks.fetch.http.transfer import Conditions, Limits, Received, Redirected, Unchanged, digest_of, transfer
@@ -29,6 +29,7 @@ class Pages:
     clock: Clock
     known: Mapping[str, Item]
     destination: Destination
+    scratch: Scratch
     journal: Journal
     items: dict[str, Item] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
@@ -65,7 +66,7 @@ class Pages:
         return await transfer(
             self.client,
             job.url,
-            Partial(self.destination.folder, job.path),
+            Partial(self.scratch, job.path),
             self._conditions(job),
             Limits(seconds, self.settings.max_file_bytes),
             self.settings,

@@ -31,6 +31,22 @@ class Origin:
     coding: str
 
 
+class Scratch:
+    """The scratch folder, listed once: asking the file system about every page would cost more than most pages."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.noted = {file.stem for file in folder.glob("*.json") if _STEM.fullmatch(file.stem)}
+
+    def sweep(self, *, keep: Iterable[str]) -> None:
+        """Removes what finished downloads left, and halves nobody will go on with; keeps those of the given paths."""
+        stems = {_stem(path) for path in keep}
+        for file in self.folder.iterdir():
+            is_ours = file.suffix in _SUFFIXES and _STEM.fullmatch(file.stem)
+            if is_ours and (file.suffix == ".whole" or file.stem not in stems):
+                file.unlink(missing_ok=True)
+
+
 class Partial:
     """The files of one download in the scratch folder; they survive a kill, and are gone on with by the next look.
 
@@ -42,11 +58,13 @@ class Partial:
 
     SPILL_BYTES = 256 * 1024
 
-    def __init__(self, folder: Path, path: str) -> None:
-        stem = _stem(path)
-        self._part = folder / f"{stem}.part"
-        self._note = folder / f"{stem}.json"
-        self.complete = folder / f"{stem}.whole"
+    def __init__(self, scratch: Scratch, path: str) -> None:
+        self._noted = scratch.noted
+        self._stem = _stem(path)
+        folder = scratch.folder
+        self._part = folder / f"{self._stem}.part"
+        self._note = folder / f"{self._stem}.json"
+        self.complete = folder / f"{self._stem}.whole"
         self._memory: list[bytes] = []
         self._in_memory = 0
         self._on_disk = 0
@@ -59,6 +77,8 @@ class Partial:
 
     def found(self) -> Origin | None:
         """Returns where the bytes on disk came from, if the rest of them can be asked for."""
+        if self._stem not in self._noted:
+            return None
         try:
             note = json.loads(self._note.read_bytes())
             origin = Origin(str(note["url"]), str(note["validator"]), str(note["coding"]))
@@ -92,7 +112,8 @@ class Partial:
             if not self._on_disk:
                 # The note first: without one, whatever lies there is not used.
                 self._note.write_text(json.dumps(asdict(self._origin)), encoding="utf-8")
-            with self._part.open("ab" if self._on_disk else "wb", buffering=0) as file:
+                self._noted.add(self._stem)
+            with self._part.open("ab" if self._on_disk else "wb") as file:
                 file.write(b"".join(self._memory))
         self._on_disk += self._in_memory
         self._memory.clear()
@@ -114,16 +135,17 @@ class Partial:
                 self.spill()
                 self._part.replace(self.complete)
             else:
-                with self.complete.open("wb", buffering=0) as file:
+                with self.complete.open("wb") as file:
                     file.write(b"".join(self._memory))
         self.discard()
         return self.complete
 
     def discard(self) -> None:
         """Forgets the bytes so far."""
-        if self._on_disk or self._note.exists():
+        if self._stem in self._noted:
             self._note.unlink(missing_ok=True)
             self._part.unlink(missing_ok=True)
+            self._noted.discard(self._stem)
         self._memory.clear()
         self._in_memory = self._on_disk = 0
         self._origin = None
@@ -145,18 +167,6 @@ class writing:
                 where=str(self._path.parent),
                 hint="make room, or check permissions; what was fetched so far is kept",
             ) from None
-
-
-def sweep(folder: Path, *, keep: Iterable[str]) -> None:
-    """Removes what finished downloads left, and halves that nobody will go on with; keeps those of the given paths."""
-    stems = {_stem(path) for path in keep}
-    for file in folder.iterdir():
-        if (
-            file.suffix in _SUFFIXES
-            and _STEM.fullmatch(file.stem)
-            and (file.suffix == ".whole" or file.stem not in stems)
-        ):
-            file.unlink(missing_ok=True)
 
 
 def _stem(path: str) -> str:

@@ -117,6 +117,8 @@ class Schedule:
             while self._ready or self._tasks:
                 self._changed.clear()
                 due = await self._start_what_is_due()
+                if due is None and not self._tasks:
+                    continue  # all that was left needed no request
                 wait = None if due is None else max(0.0, due - self._clock.now())
                 await self._clock.wait(self._changed, wait)
                 for task in [task for task in self._tasks if task.done()]:

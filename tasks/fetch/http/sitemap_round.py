@@ -15,7 +15,7 @@ from tasks.fetch.http.clock import Clock
 from tasks.fetch.http.crawl import Crawl
 from tasks.fetch.http.decoding import DecodingFault
 from tasks.fetch.http.lists import Listing, too_many
-from tasks.fetch.http.partial import Partial
+from tasks.fetch.http.partial import Partial, Scratch
 from tasks.fetch.http.schedule import Job
 from tasks.fetch.http.sitemaps import MAX_DEPTH, MAX_SITEMAP_BYTES, Sitemap, read_sitemap
 from tasks.fetch.http.transfer import Conditions, Limits, Received, Redirected, Unchanged, transfer
@@ -33,7 +33,7 @@ class SitemapRound:
     client: Client
     settings: HttpFetching
     clock: Clock
-    folder: Path
+    scratch: Scratch
     listing: Listing
     files: dict[str, tuple[URL, Path]] = field(default_factory=dict)
     below: list[URL] = field(default_factory=list)
@@ -64,7 +64,7 @@ class SitemapRound:
     async def ask(self, job: Job, seconds: float) -> Received | Redirected | Unchanged:
         """Sends one request."""
         limits = Limits(seconds, MAX_SITEMAP_BYTES)
-        partial = Partial(self.folder, f"sitemap {job.path}")
+        partial = Partial(self.scratch, f"sitemap {job.path}")
         return await transfer(self.client, job.url, partial, Conditions(), limits, self.settings, self.clock)
 
     def take(self, job: Job, answer: Received | Unchanged) -> None:

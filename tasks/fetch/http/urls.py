@@ -15,7 +15,7 @@ _CANONICAL = re.compile(r"https?://[A-Za-z0-9_.:\[\]-]+/[A-Za-z0-9\-._~!$&'()*+,
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _NUMERIC = re.compile(r"([0-9]+|0x[0-9a-f]*)")
 _NOT_ASCII = re.compile(r"(?:%[89A-F][0-9A-F])+")
-_COMPRESSED = re.compile(r"(\.[A-Za-z0-9]{1,8})?\.(gz|zst|bz2|xz|zip)$", re.IGNORECASE)
+_COMPRESSED = re.compile(r"(\.[A-Za-z0-9]{1,8})?\.(gz|zst|bz2|xz|tgz|tzst|tbz2?|txz|tar|zip)$", re.IGNORECASE)
 _SUFFIXES = re.compile(r"(\.[A-Za-z0-9]{1,8}){1,2}$")
 
 _MAX_SEGMENT_BYTES = 180
@@ -98,13 +98,15 @@ def origin_of(url: URL) -> str:
 def path_of(url: URL) -> str:
     """Returns the locator of a canonical address: `host/path?query`, readable, without `..`, different for each.
 
-    `https` goes without saying, other ports and `http+` are written out; an empty segment is `{}`; a slash of the query
-    is `|`; a query stands before the suffix of a compressed file, as `name{?query}.jsonl.gz`; UTF-8 is decoded; what is
-    too long for a file's name is cut and bears a digest in braces. None of `{`, `|` and `}`, and no character beyond
-    ASCII, occurs in a canonical address, so no two get the same locator.
+    `https` goes without saying, other ports and `http+` are written out. An empty segment is `{}`, and `!` at the end
+    of a folder `!{}`. A slash of the query is `|`; a query stands before the suffix of a compressed file, as
+    `name{?query}.jsonl.gz`. UTF-8 is decoded. What is too long for a file's name is cut and bears a digest in braces.
+    None of `{`, `|` and `}`, and no character beyond ASCII, occurs in a canonical address, so no two get the same.
     """
     authority = ("" if url.scheme == "https" else "http+") + url.raw_authority
     segments = [_readable(segment) or "{}" for segment in url.raw_path.removeprefix("/").split("/")]
+    # `!/` stands between an archive and its member in the locators that reading makes.
+    segments[:-1] = [f"{segment}{{}}" if segment.endswith("!") else segment for segment in segments[:-1]]
     if url.raw_query_string:
         query = _readable(url.raw_query_string).replace("/", "|")
         last = segments[-1]

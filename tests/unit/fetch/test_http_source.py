@@ -69,6 +69,8 @@ def source(site: Site, *paths: str, **settings: Any) -> HttpSource:
         "allow_private_addresses": ["127.0.0.0/8"],
         "requests_per_second": 1000,
         "max_attempts": 1,
+        "backoff_s": 0.01,
+        "max_wait_s": 0.1,
     }
     return HttpSource.model_validate({**found, **settings})
 

@@ -182,7 +182,9 @@ def test_endless_indexes_end(site: Site, fetch: Fetch) -> None:
     assert "nested" in by_reason(found)["too_many_sitemaps"]
 
 
-BOMB = b"""<?xml version="1.0"?><!DOCTYPE urlset [<!ENTITY a "aaaaaaaaaa">%s]><urlset><url><loc>&z;</loc></url></urlset>"""
+BOMB = (
+    b"""<?xml version="1.0"?><!DOCTYPE urlset [<!ENTITY a "aaaaaaaaaa">%s]><urlset><url><loc>&z;</loc></url></urlset>"""
+)
 ENTITIES = b"".join(b'<!ENTITY %c "%s">' % (97 + n, b"&%c;" % (96 + n) * 10) for n in range(1, 26))
 
 
@@ -227,5 +229,7 @@ def test_sitemaps_in_the_encodings_of_chinese_sites_are_read(tmp_path: Path, enc
 
 
 def test_a_gzip_bomb_as_a_sitemap_is_stopped(site: Site, fetch: Fetch) -> None:
-    site.pages["/s.xml.gz"] = Page(gzip.compress(urlset()[:-9] + b" " * (50 << 20) + b"</urlset>"), type="application/gzip")
+    site.pages["/s.xml.gz"] = Page(
+        gzip.compress(urlset()[:-9] + b" " * (50 << 20) + b"</urlset>"), type="application/gzip"
+    )
     assert set(by_reason(fetch(sitemaps=[f"{site.url}/s.xml.gz"]))) == {"decompression_bomb"}

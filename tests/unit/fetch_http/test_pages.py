@@ -150,7 +150,9 @@ def test_compressed_answers_are_decompressed(
     assert list(shelf.folder.iterdir()) == []
 
 
-def test_a_compressed_file_is_kept_as_it_is_whatever_the_server_calls_it(site: Site, fetch: Fetch, shelf: Shelf) -> None:
+def test_a_compressed_file_is_kept_as_it_is_whatever_the_server_calls_it(
+    site: Site, fetch: Fetch, shelf: Shelf
+) -> None:
     body = gzip.compress(b'{"text": "x"}\n')
     site.pages["/a.jsonl.gz"] = Page(body, type="application/x-gzip", headers={"Content-Encoding": "x-gzip"})
     assert shelf.bytes_of(fetch(urls=[f"{site.url}/a.jsonl.gz"]).items[0]) == body

@@ -43,7 +43,7 @@ def address_of(path: str) -> str:
         query, _, suffix = after.partition("}")
         rest = f"{before}{suffix}?{query}"
     rest, mark, query = rest.partition("?")
-    rest = "/".join("" if segment == "{}" else segment for segment in rest.split("/"))
+    rest = "/".join(segment.removesuffix("{}") for segment in rest.split("/"))
     return f"{scheme}://{host}/{rest}{mark}{query.replace('|', '/')}"
 
 
@@ -64,6 +64,7 @@ def test_the_canonical_form_is_final(text: str) -> None:
 @given(ADDRESSES)
 @example("https://h.example/get.jsonl.gz?a=1/2&b={}")
 @example("https://h.example//a///?")
+@example("https://h.example/a.zip!/b!/c!")
 @example("https://h.example/%E4%B8%AD%FF%E2%80%AE")
 def test_a_locator_leads_back_to_its_address(text: str) -> None:
     found = form(text)
@@ -91,6 +92,7 @@ def test_a_locator_stays_inside_its_source_and_fits_a_file_system(text: str) -> 
     assert not path.startswith("/")
     assert all(part not in ("", ".", "..") and len(part.encode()) < 256 for part in path.split("/"))
     assert PurePosixPath(path).as_posix() == path
+    assert "!/" not in path
     assert path.isprintable() and len(path.encode()) < 1024
 
 
