@@ -54,7 +54,7 @@ def _part(files: list[File], config: CollectConfig) -> Part:
         parameters={
             # As lines: a file's origin may look like a path, which a key would refuse as a field of its own.
             "files": [json.dumps({field: file[field] for field in wanted}, sort_keys=True) for file in files],
-            "sources": {name: _reading(source) for name, source in sources.items()},
+            "sources": {name: source.reading() for name, source in sources.items()},
         },
         execution={"folders": {name: str(_folder(source)) for name, source in sources.items()}},
     )
@@ -62,17 +62,6 @@ def _part(files: list[File], config: CollectConfig) -> Part:
 
 def _locator(file: File) -> str:
     return f"{file['source']}\0{file['path']}"
-
-
-def _reading(source: Source) -> dict[str, Any]:
-    """Returns the settings that decide what is read from a given file."""
-    return {
-        "text_field": source.text_field,
-        "record_format": source.record_format,
-        "licence_field": source.licence_field,
-        "origin_field": source.origin_field,
-        "max_record_bytes": source.max_record_bytes,
-    }
 
 
 def _folder(source: Source) -> Path:
