@@ -50,7 +50,7 @@ def collect_part(part: Part, folder: Path) -> Mapping[str, Any]:
         batch = _Batch(documents, quarantine)
         for line in part.parameters["files"]:
             file = json.loads(line)
-            place = Path(part.execution["folders"][file["source"]]) / file["path"]
+            place = Path(f"{part.execution['folders'][file['source']]}/{file['path']}")
             for found in read_file(file, readings[file["source"]], place):
                 counts.add(file, found)
                 if not isinstance(found, Skip):

@@ -66,6 +66,9 @@ _TYPOGRAPHY = re.compile(
 _NUL_SHARE = 0.3
 """Of the bytes of UTF-16 in European languages nearly half are NUL."""
 
+_SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+"""What careless programs write for a lone surrogate; in other encodings these bytes hardly ever stand together."""
+
 _MAXIMUM_DAMAGE = 0.5
 """Among what is not ASCII; with less of it invalid, a text is UTF-8 with something else in it."""
 
@@ -146,7 +149,7 @@ def _decode_other(data: bytes, declared: str | None, html: bool) -> tuple[str, s
         if text is not None:
             return text, str(named)
     chinese = decode_chinese(data)
-    if chinese is None and _is_damaged_utf8(data):
+    if chinese is None and (_SURROGATE.search(data) or _is_damaged_utf8(data)):
         return None
     named = detect_encoding(data)
     if chinese is not None and named != "big5":  # Rare traditional texts look plausible either way.

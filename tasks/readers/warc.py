@@ -155,12 +155,14 @@ def _record(window: _Window, limit: int) -> bytes | Fault | None:
     """Takes a record off the window, or enough of a damaged one that the next can be looked for."""
     window.fill(MAX_HEADER_BYTES)
     end = window.data.find(_HEADERS_END, 0, MAX_HEADER_BYTES)
+    if end >= 0 and _START.search(window.data, 1, end):
+        end = -1  # It has the next record's header.
     stated = _LENGTH.search(window.data, 0, end + 2) if end >= 0 else None
     if stated is None:
         window.drop(1)
         if window.damage is not None and end < 0:
             return window.damage.fault(0)
-        return Fault(0, "broken_record", "no header" if end < 0 else "no length")
+        return Fault(0, "broken_record", "no end of its header" if end < 0 else "no length")
     length = int(stated[1])
     size = end + len(_HEADERS_END) + length
     if size > limit:

@@ -7,6 +7,7 @@ no entity but XML's own five exists. A dump that brings a document type is refus
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
@@ -25,8 +26,8 @@ _PAGE_END = b"</page>"
 _PAGE = re.compile(rb"<page[\s>]")
 _DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.I)
 _BASE = re.compile(rb"<base>\s*(https?://[^<>\s]{1,300}/)[^<>/]{0,300}</base>")
-_REST = re.compile(rb"\s*(?:</mediawiki>)?\s*")
 _LANGUAGE = re.compile(rb"""<mediawiki[^<>]{0,2000}?\sxml:lang\s*=\s*["']([\w-]{1,30})["']""")
+_HEAD_BYTES = 16 * 1024
 _ADDRESS_SAFE = "/:@!$*(),;~'"
 
 
@@ -50,35 +51,58 @@ def wiki_pages(
         limit: Longer texts are faults, in bytes of wikitext.
     """
     number = 0
-    base = ""
-    chinese = False
+    complete = False
     try:
         blocks = iter(blocks)
-        for piece in bounded_pieces(as_utf8(next(blocks, b""), blocks), _PAGE_END, MARKUP_RATIO * limit):
+        stream = as_utf8(next(blocks, b""), blocks)
+        start = _beginning(stream)
+        if not start:
+            return
+        base, chinese = _site(start)
+        if b"<mediawiki" not in start:
+            yield Fault(0, "not_a_dump", "neither a page nor the start of a dump")
+            return
+        for piece in bounded_pieces(itertools.chain((start,), stream), _PAGE_END, MARKUP_RATIO * limit):
             number += 1
             if piece is None:
                 yield Fault(number, "page_too_large", f"more than {MARKUP_RATIO * limit} bytes of XML")
                 continue
-            start = _PAGE.search(piece)
-            head = piece[: start.start()] if start else piece
-            if _DOCTYPE.search(head):
+            page = _PAGE.search(piece)
+            outside = piece[: page.start()] if page else piece
+            if _DOCTYPE.search(outside):
                 yield Fault(0, "doctype", "a dump has no document type or entities of its own; nothing more is read")
                 return
-            if number == 1:
-                found = _BASE.search(head)
-                base = found[1].decode("utf-8", "replace") if found else ""
-                language = _LANGUAGE.search(head)
-                chinese = language is not None and language[1].startswith((b"zh", b"gan", b"wuu"))
-                if start is None and b"<mediawiki" not in head:
-                    yield Fault(0, "not_a_dump", "neither a page nor the start of a dump")
-                    return
-            if start is None or not piece.endswith(_PAGE_END):
-                if start is not None or b"</mediawiki>" not in piece:
-                    yield Fault(number, "broken_xml", "the dump ends inside of a page" if start else "no page begins")
-                continue
-            yield _page(number, piece[start.start() :], base, namespaces, variant if chinese else "", limit)
+            if piece.endswith(_PAGE_END):
+                if page is None:
+                    yield Fault(number, "broken_xml", "a page ends that did not begin")
+                else:
+                    yield _page(number, piece[page.start() :], base, namespaces, variant if chinese else "", limit)
+            else:
+                complete = page is None and b"</mediawiki>" in piece
+                number -= 1
     except BrokenFile as broken:
         yield broken.fault(number + 1)
+        return
+    if not complete:
+        yield Fault(number + 1, "broken_xml", "the dump ends before its end tag")
+
+
+def _beginning(stream: Iterator[bytes]) -> bytes:
+    """Returns the first bytes, in which a dump says what it is."""
+    start = b""
+    for block in stream:
+        start += block
+        if len(start) >= _HEAD_BYTES:
+            break
+    return start
+
+
+def _site(start: bytes) -> tuple[str, bool]:
+    """Returns what addresses of pages begin with, and whether the wiki is Chinese."""
+    found = _BASE.search(start, 0, _HEAD_BYTES)
+    language = _LANGUAGE.search(start, 0, _HEAD_BYTES)
+    chinese = language is not None and language[1].startswith((b"zh", b"gan", b"wuu"))
+    return (found[1].decode("utf-8", "replace") if found else ""), chinese
 
 
 def _page(
