@@ -62,6 +62,8 @@ def _page(number: int, data: bytes, limit: int) -> Page | Fault | Skip:
             media, charset = record.headers.get("Content-Type", "") or "", None
         else:
             record.parse_http(auto_decode="all", strict_mode=False)
+            if record.http_headers is None:  # Of another protocol, such as the answer of a name server.
+                return Skip("content_type")
             if record.http_headers.status_code != HTTP_OK:
                 return Skip("http_status")
             media, charset = record.http_content_type or "", record.http_charset
