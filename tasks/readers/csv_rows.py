@@ -77,7 +77,10 @@ class _Parser:
 
 
 def _score(first: str, delimiter: str, wanted: str) -> tuple[bool, int]:
-    fields = next(csv.reader((first,), delimiter=delimiter), [])
+    try:
+        fields = next(csv.reader((first,), delimiter=delimiter), [])
+    except csv.Error:
+        return False, 0
     return wanted in [name.strip() for name in fields], len(fields)
 
 

@@ -113,7 +113,8 @@ def _found(source: Source, reading: Reading) -> Iterator[Found]:
         from tasks.readers.parquet_rows import parquet_rows
 
         with open_checked(source.path, **checked) as stream:
-            yield from _texts(parquet_rows(stream, _fields(reading), limit), reading, source)
+            limits = Limits(reading.max_ratio, reading.max_file_bytes)
+            yield from _texts(parquet_rows(stream, source.size, _fields(reading), limits), reading, source)
     elif format == "zip":
         from tasks.readers.zip_members import zip_members
 
@@ -175,7 +176,7 @@ def _member(member: Member, format: FileFormat, source: Source, reading: Reading
     if isinstance(data, Fault):
         yield data
     else:
-        rows = parquet_rows(io.BytesIO(data), _fields(reading), reading.max_record_bytes)
+        rows = parquet_rows(io.BytesIO(data), len(data), _fields(reading), limits)
         yield from _texts(rows, reading, source)
 
 

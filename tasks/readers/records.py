@@ -45,7 +45,7 @@ def read_records(
         from tasks.readers.parquet_rows import parquet_rows
 
         with open_checked(path, locator=locator, sha256=sha256) as stream:
-            yield from parquet_rows(stream, fields, limit)
+            yield from parquet_rows(stream, path.stat().st_size, fields, Limits())
     else:
         with OpenedFile(path, locator=locator, sha256=sha256) as file:
             yield from json_lines(file.blocks(compression_of(locator), Limits()), limit)

@@ -185,6 +185,17 @@ def test_texts_of_parquet_files_that_are_too_long_are_faults(tmp_path: Path) -> 
     assert texts(found) == ["kept", "kept"] and faults(found) == [("", 2, "record_too_large")]
 
 
+def test_a_dictionary_that_stands_for_gigabytes_is_cut(tmp_path: Path) -> None:
+    texts_of = pa.DictionaryArray.from_arrays(pa.array([0] * 100_000, pa.int32()), pa.array(["x" * 200_000]))
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"text": texts_of}), sink)
+    assert len(sink.getvalue()) < 10**6
+    before = pa.total_allocated_bytes()
+    found = read(tmp_path, "a.parquet", sink.getvalue())
+    assert faults(found)[-1][2] == "decompression_bomb" and len(found) < 1000
+    assert pa.total_allocated_bytes() - before < 64 * 2**20
+
+
 def test_what_is_read_goes_by_the_name_and_never_by_where_the_bytes_lie(tmp_path: Path) -> None:
     """Objects of a store have no suffix."""
     assert texts(read(tmp_path, "pages/a.jsonl.gz", VALID["a.jsonl.gz"])) == ["one", "two", CHINESE]
