@@ -19,7 +19,7 @@ from schemas.config.source import Place, RemoteSource, inside_the_folder
 class HttpSource(HttpFetching, RemoteSource):
     """Pages and files of the web: lists of addresses and sitemaps. Lists in files are read at every look."""
 
-    fetched_by: ClassVar[tuple[str, ...]] = ("url_file",)
+    fetched_by: ClassVar[tuple[str, ...]] = ("url_file", "max_file_bytes")
     kin_by: ClassVar[tuple[str, ...]] = ("content_types",)
 
     type: Literal["http"]

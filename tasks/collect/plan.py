@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.config.collect import CollectConfig
-from schemas.config.sources import FilesSource, Source
+from schemas.config.sources import FilesSource
 from schemas.errors import StageFailed
 from tasks.engine.boundaries import cut
 from tasks.engine.stage import InputFile, Part, StoredFile
@@ -60,7 +60,7 @@ def _part(files: list[File], config: CollectConfig, stored_file: Callable[[Store
         parameters={
             # As lines: a file's origin may look like a path, which a key would refuse as a field of its own.
             "files": [json.dumps({field: file[field] for field in wanted}, sort_keys=True) for file in files],
-            "sources": {name: _reading(source) for name, source in sources.items()},
+            "sources": {name: source.reading() for name, source in sources.items()},
         },
         execution={
             "folders": {
@@ -77,17 +77,6 @@ def sources_of(part: Part) -> set[str]:
 
 def _locator(file: File) -> str:
     return f"{file['source']}\0{file['path']}"
-
-
-def _reading(source: Source) -> dict[str, Any]:
-    """Returns the settings that decide what is read from a given file."""
-    return {
-        "text_field": source.text_field,
-        "record_format": source.record_format,
-        "licence_field": source.licence_field,
-        "origin_field": source.origin_field,
-        "max_record_bytes": source.max_record_bytes,
-    }
 
 
 def _folder(source: FilesSource) -> Path:

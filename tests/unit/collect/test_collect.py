@@ -11,7 +11,7 @@ from source_stages import Bench, documents, quarantine
 
 from schemas.config.sources import FilesSource
 from schemas.errors import BadInputError, StageFailed
-from tasks.readers.texts import document_id
+from tasks.readers.identity import document_id
 
 CHINESE = "中文的文本和英文的一样重要，我们不把它当作第二种语言。"
 
@@ -113,7 +113,7 @@ def test_bad_input_is_quarantined_with_file_and_line_and_the_run_goes_on(tmp_pat
         {
             "bad.jsonl": b"\n".join(lines),
             "empty.txt": "",
-            "latin.txt": "first line\ncaf\xe9 noir\n".encode("latin-1"),
+            "mixed.txt": b"first line\n" + CHINESE.encode() + b"\ncaf\xe9\n",
             "long.txt": "x" * 3000,
             "broken.txt.gz": gzip.compress(b"half a document")[:-12],
             "broken.jsonl.gz": b"no gzip at all",
@@ -138,8 +138,8 @@ def test_bad_input_is_quarantined_with_file_and_line_and_the_run_goes_on(tmp_pat
         ("column.parquet", 0, "missing_column"),
         ("empty.txt", 0, "empty"),
         ("gone.txt", 0, "unreadable"),
-        ("latin.txt", 2, "invalid_utf8"),
         ("long.txt", 0, "file_too_large"),
+        ("mixed.txt", 3, "invalid_utf8"),
         ("out.txt", 0, "link_outside"),
         ("outside", 0, "link_outside"),
     ]

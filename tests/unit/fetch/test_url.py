@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -200,4 +202,20 @@ def test_another_choice_of_files_does_not_transfer_again_what_is_there(tmp_path:
     assert [row[0] for row in bench.look({"web": s3.source(glob="[ab].txt")}).detail["web"]["files"]] == [
         "a.txt",
         "b.txt",
+    ]
+
+
+def test_compressed_files_and_archives_are_read_out_of_the_store(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    (folder / "a.txt.gz").write_bytes(gzip.compress("压缩".encode()))
+    (folder / "b.jsonl.gz").write_bytes(gzip.compress(b'{"text": "line"}\n'))
+    with zipfile.ZipFile(folder / "c.zip", "w") as archive:
+        archive.writestr("inner/d.md", "# member")
+    bench, sources = Bench(tmp_path), {"web": UrlSource(type="url", url=f"file://{folder}", licence="MIT")}
+    found = documents(bench.collect(sources, bench.refreshed(sources)))
+    assert [(row["path"], row["text"]) for row in found] == [
+        ("a.txt.gz", "压缩"),
+        ("b.jsonl.gz", "line"),
+        ("c.zip!/inner/d.md", "# member"),
     ]
