@@ -78,6 +78,9 @@ class UrlSource(RemoteSource):
     def located(self, place: Place) -> Self:
         return self.model_copy(update={"options": _placed(self.options, place)})
 
+    def origin_of(self, url: str) -> str:
+        return "" if url.partition("://")[0] in ("file", "local", "memory") else url
+
 
 class DatasetsSource(RemoteSource):
     """Rows of a dataset of the `datasets` library: a local folder, or one of the hub at a pinned revision."""
@@ -195,6 +198,10 @@ class SqlSource(RemoteSource):
 
     def located(self, place: Place) -> Self:
         return self.model_copy(update={"url": place_reference(self.url, place)})
+
+    def origin_of(self, url: str) -> str:
+        del url  # A database may move, and its rows are the same.
+        return ""
 
 
 def _refuse_literal_secrets(value: Any, where: str) -> None:

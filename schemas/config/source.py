@@ -84,6 +84,10 @@ class RemoteSource(AnySource):
         ]
         return self._settings({"type", *own, *self.fetched_by})
 
+    def origin_of(self, url: str) -> str:
+        """Returns what a file's URL tells of where it comes from; nothing if it only says where it lies just now."""
+        return url
+
     def kinship(self) -> dict[str, Any]:
         """Returns the settings that sources share which may use what the other fetched."""
         return self._settings({"type", *self.kin_by}) if self.kin_by else self.fetching()

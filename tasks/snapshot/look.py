@@ -122,7 +122,7 @@ def _remembered(name: str, source: RemoteSource, seen: Seen) -> dict[str, Any]:
             item.sha256,
             item.size,
             source.licence or "",
-            _origin(source, item.url or name),
+            _origin(source, source.origin_of(item.url) or name),
             item.format,
             "",
         ]
@@ -130,7 +130,7 @@ def _remembered(name: str, source: RemoteSource, seen: Seen) -> dict[str, Any]:
     ]
     had = {item.path for item in seen.items}
     rows += [
-        _set_aside(failure.path, source, failure.url or name, failure.reason)
+        _set_aside(failure.path, source, source.origin_of(failure.url) or name, failure.reason)
         for failure in seen.failures
         if failure.path not in had
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable
@@ -114,7 +116,7 @@ step = st.tuples(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.lists(step, min_size=1, max_size=6))
 def test_a_run_does_what_the_plan_said_whatever_the_sources_do(steps: list[tuple[str, str, str, bool]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -200,3 +202,24 @@ def test_what_is_down_of_one_source_does_not_lose_what_is_new_of_another(tmp_pat
     world.toggle("a")
     world.edit("b", "news")
     assert world.run(world.look(every=True)) == {"snapshot": "built", "collect": "built"}
+
+
+def test_damaged_bytes_of_a_source_end_one_run_and_are_fetched_again_by_the_next(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.run(world.look(every=False))
+    digest = world.store.records.get(f"sources/{record_key(world.sources()['a'])}/seen.json")
+    assert digest is not None
+    path = world.store.objects.path(json.loads(digest.data)["items"][0][2])
+    path.chmod(0o644)
+    path.write_bytes(b"FIRST OF A")
+    shutil.rmtree(world.store.root / "parts")
+    shutil.rmtree(world.store.root / "cache")
+    for name in (world.store.root / "keys").iterdir():
+        if b'"collect"' in name.read_bytes():
+            name.unlink()
+    world.store = Store.open(world.store.root)
+    assert world.run(world.look(every=False)) == {"snapshot": "cached", "collect": "failed"}
+    assert world.error is not None and "--refresh" in world.error.hint
+    looked = world.look(every=False)
+    assert len(looked) == 1, "it is due: its bytes are gone"
+    assert world.run(looked) == {"snapshot": "cached", "collect": "built"}
