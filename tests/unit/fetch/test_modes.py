@@ -29,7 +29,7 @@ def texts(built: Built) -> dict[str, str]:
     return {row["path"]: row["text"] for row in documents(built)}
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(states)
 def test_any_sequence_of_edits_leaves_what_the_mode_says(history: list[dict[str, str]]) -> None:
     history = [{"a.txt": "always"}, *history, {"b.txt": "the last"}]

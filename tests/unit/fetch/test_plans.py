@@ -116,7 +116,7 @@ step = st.tuples(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.lists(step, min_size=1, max_size=6))
 def test_a_run_does_what_the_plan_said_whatever_the_sources_do(steps: list[tuple[str, str, str, bool]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -95,7 +95,7 @@ def test_text_that_is_no_unicode_is_quarantined_not_mended(tmp_path: Path) -> No
 batches = st.lists(st.lists(st.integers(0, 6), max_size=6), min_size=1, max_size=4)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(batches, st.integers(1, 4))
 def test_any_sequence_of_looks_gives_the_chunks_of_one_look_at_the_end(steps: list[list[int]], rows: int) -> None:
     """Values only grow from look to look, but many rows share one: among them those at the mark."""
@@ -115,7 +115,7 @@ def test_any_sequence_of_looks_gives_the_chunks_of_one_look_at_the_end(steps: li
         assert sorted(texts(bench, source)) == sorted(f"row {place}" for place in range(number))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.lists(st.integers(-4, 3), min_size=1, max_size=6))
 def test_rows_that_come_late_are_not_missed_as_long_as_they_come_within_late_by(moves: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
