@@ -69,6 +69,23 @@ def test_a_robots_txt_that_cannot_be_reached_forbids_everything(
     assert len(site.requests) == (1 if status == 204 else 4)
 
 
+def test_a_robots_txt_is_asked_for_again_before_a_host_is_given_up(
+    site: Site, fetch: Fetch, fast_clock: FastClock
+) -> None:
+    rules = text("User-agent: *\nDisallow: /b")
+    site.pages |= {"/robots.txt": in_turn(Page(status=503, headers={"Retry-After": "40"}), rules), "/a": Page(b"a")}
+    found = fetch(urls=[f"{site.url}/a", f"{site.url}/b"], clock=fast_clock)
+    assert (names(found), told(found)) == (["a"], {"b": "refused_by_robots"})
+    assert max(fast_clock.waits) == 40
+
+
+def test_of_an_endless_robots_txt_the_beginning_counts(site: Site, fetch: Fetch) -> None:
+    body = "User-agent: *\nDisallow: /a\n" + "# 注释\n" * 100_000 + "Disallow: /b\n"
+    site.pages |= {"/robots.txt": text("\ufeff" + body), "/a": Page(b"a"), "/b": Page(b"b")}
+    found = fetch(urls=[f"{site.url}/a", f"{site.url}/b"])
+    assert (names(found), told(found)) == (["b"], {"a": "refused_by_robots"})
+
+
 def test_redirects_are_held_against_the_robots_txt_of_where_they_lead(
     make_site: Callable[..., Site], fetch: Fetch
 ) -> None:
