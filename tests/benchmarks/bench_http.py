@@ -44,16 +44,14 @@ def main() -> None:
         return
     rows = []
     port = serve()
+    print(f"{'look':<12}{'pages':>8}{'CPU s':>9}{'pages/CPU s':>13}{'peak MiB':>10}")
     for pages in (arguments.pages, arguments.pages * 10):
         for what in ("httpx", "aiohttp", "first", "unchanged", "lastmod"):
             if pages == arguments.pages or what in ("first", "unchanged", "lastmod"):
-                rows.append(best(what, port, pages, arguments.repeats if pages == arguments.pages else 1))
-    print(f"{'look':<12}{'pages':>8}{'CPU s':>9}{'pages/CPU s':>13}{'peak MiB':>10}")
-    for row in rows:
-        print(
-            f"{row['what']:<12}{row['pages']:>8}{row['cpu_s']:>9.2f}{row['pages'] / row['cpu_s']:>13.0f}"
-            f"{row['peak_mib']:>10.1f}"
-        )
+                row = best(what, port, pages, arguments.repeats if pages == arguments.pages else 1)
+                rows.append(row)
+                figures = f"{row['cpu_s']:>9.2f}{row['pages'] / row['cpu_s']:>13.0f}{row['peak_mib']:>10.1f}"
+                print(f"{row['what']:<12}{row['pages']:>8}{figures}", flush=True)
     if arguments.json:
         machine = {"processor": platform.processor() or platform.machine(), "python": platform.python_version()}
         arguments.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")

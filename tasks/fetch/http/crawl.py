@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from random import Random
 from typing import Protocol
 
@@ -50,7 +51,7 @@ class Crawl:
         self._schedule = Schedule(settings, clock, self._handle, self._settle)
         self._visitor: Visitor | None = None
 
-    async def visit(self, jobs: list[Job], visitor: Visitor) -> None:
+    async def visit(self, jobs: Iterable[Job], visitor: Visitor) -> None:
         """Asks for each address until the visitor has taken it, or was told why not."""
         self._visitor = visitor
         await self._schedule.run(jobs)
@@ -104,7 +105,7 @@ class Crawl:
             raise Trouble("bad_redirect", error.detail) from None
         if job.url.scheme == "https" and target.scheme == "http":
             raise Trouble("bad_redirect", f"from https to {shown(target)}")
-        job.url = target
+        job.led_to = str(target)
         job.redirects += 1
 
     def _after(self, job: Job, host: Host, trouble: Trouble) -> Again | None:

@@ -32,7 +32,7 @@ class Listing:
             gone.
     """
 
-    urls: dict[str, tuple[URL, str]] = field(default_factory=dict)
+    urls: dict[str, tuple[str, str]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     complete: bool = True
 
@@ -43,7 +43,7 @@ class Listing:
             if len(self.urls) >= max_urls:
                 self.complete = False
                 return False
-            self.urls[path] = (url, lastmod)
+            self.urls[path] = (str(url), lastmod)
         return True
 
 

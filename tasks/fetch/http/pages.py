@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from yarl import URL
 
 from schemas.config.http import HttpFetching
 from tasks.fetch.contract import Destination, Failure, Item
@@ -36,25 +39,23 @@ class Pages:
     transferred: int = 0
     total: int = 0
 
-    def jobs(self, listing: Listing) -> list[Job]:
-        """Returns what must be asked for; what is known to be unchanged becomes an item at once."""
+    def jobs(self, listing: Listing) -> Iterator[Job]:
+        """Yields what must be asked for; what is known to be unchanged becomes an item at once."""
         finished = self.journal.finished(self.known)
         self.total = len(listing.urls)
-        jobs = []
         for path in sorted(listing.urls):
             url, lastmod = listing.urls[path]
             known = self.known.get(path)
             if path in finished:
                 self.items[path] = finished[path]
-            elif known is not None and self._is_unchanged(known, url.raw_path, lastmod):
+            elif known is not None and self._is_unchanged(known, url, lastmod):
                 self.items[path] = known
             else:
-                jobs.append(Job(path, url, url, lastmod))
-        return jobs
+                yield Job(path, url, lastmod)
 
-    def _is_unchanged(self, known: Item, url_path: str, lastmod: str) -> bool:
+    def _is_unchanged(self, known: Item, url: str, lastmod: str) -> bool:
         trusted = self.settings.trust_lastmod and lastmod and known.tag.get("lastmod") == lastmod
-        return bool(trusted) and self._is_still_wanted(known, url_path)
+        return bool(trusted) and self._is_still_wanted(known, URL(url, encoded=True).raw_path)
 
     def _is_still_wanted(self, known: Item, url_path: str) -> bool:
         """Tells whether an item would be taken as it is under the present settings."""
@@ -106,14 +107,14 @@ class Pages:
             assert format is not None
             sha256, size = self.destination.keep(answer.file)
             tag = {
-                "content_type": media,
+                "content_type": sys.intern(media),  # one of few, kept for every page
                 "charset": declared_charset(answer.content_type),
                 "etag": answer.etag,
                 "last_modified": answer.last_modified,
                 "lastmod": settled,
                 "from": digest_of(job.url),
             }
-            item = Item(job.path, str(job.start), sha256, size, format, _given(tag))
+            item = Item(job.path, job.listed, sha256, size, format, _given(tag))
             self.transferred += 1
             self.destination.remember(item)
         self.items[job.path] = item
@@ -122,7 +123,7 @@ class Pages:
 
     def fail(self, job: Job, trouble: Trouble) -> None:
         """Notes that a page cannot be had."""
-        self.failures.append(Failure(job.path, str(job.start), trouble.reason, trouble.detail, trouble.gone))
+        self.failures.append(Failure(job.path, job.listed, trouble.reason, trouble.detail, trouble.gone))
         self._progress()
 
     def _progress(self) -> None:

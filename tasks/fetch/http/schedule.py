@@ -20,25 +20,35 @@ _FINISHED_AT_ONCE = 256
 
 @dataclass(slots=True)
 class Job:
-    """One address that is asked for.
+    """One address that is asked for. There may be very many: addresses are kept as text, which takes a third.
 
     Attributes:
         path: Its locator.
-        start: The address as it was listed.
-        url: Where it has led to so far.
+        listed: The canonical address as it was listed.
         lastmod: What the sitemap says of it.
+        led_to: Where it has led to so far; empty: nowhere else.
         redirects: How often it has led elsewhere.
         failed: How many attempts have failed.
         spent_s: Seconds that its transfers have taken.
     """
 
     path: str
-    start: URL
-    url: URL
+    listed: str
     lastmod: str = ""
+    led_to: str = ""
     redirects: int = 0
     failed: int = 0
     spent_s: float = 0.0
+
+    @property
+    def start(self) -> URL:
+        """The address as it was listed."""
+        return URL(self.listed, encoded=True)
+
+    @property
+    def url(self) -> URL:
+        """The address that is asked for next."""
+        return URL(self.led_to or self.listed, encoded=True)
 
 
 @dataclass(slots=True)

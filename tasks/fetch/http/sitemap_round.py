@@ -50,7 +50,7 @@ class SitemapRound:
                 self._incomplete(Failure(path_of_text("\0sitemaps"), "", "too_many_sitemaps", detail))
             seen |= {path: fresh[path] for path in wanted}
             self.below = []
-            await crawl.visit([Job(path, fresh[path], fresh[path]) for path in wanted], self)
+            await crawl.visit([Job(path, str(fresh[path])) for path in wanted], self)
             level = self.below
         if any(path_of(url) not in seen for url in level):
             detail = f"indexes are nested more than {MAX_DEPTH} deep"
@@ -77,12 +77,12 @@ class SitemapRound:
             raise Trouble(fault.reason, fault.detail) from None
         self.files[job.path] = (job.start, answer.file)
         if found.fault:
-            self._incomplete(Failure(job.path, str(job.start), "broken_sitemap", found.fault))
+            self._incomplete(Failure(job.path, job.listed, "broken_sitemap", found.fault))
         self.below += [url for url, _ in self._own(job.start, [(text, "") for text in found.sitemaps], "sitemaps")]
 
     def fail(self, job: Job, trouble: Trouble) -> None:
         """Notes that a sitemap cannot be had: unless it is gone, nothing is known of what it lists."""
-        failure = Failure(job.path, str(job.start), trouble.reason, _said("sitemap", trouble.detail), trouble.gone)
+        failure = Failure(job.path, job.listed, trouble.reason, _said("sitemap", trouble.detail), trouble.gone)
         self.listing.failures.append(failure)
         if not trouble.gone:
             self.listing.complete = False

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-from multidict import CIMultiDictProxy
 from yarl import URL
 
 from schemas.config.http import HttpFetching
@@ -171,7 +170,7 @@ def _refusal(response: aiohttp.ClientResponse, clock: Clock) -> Trouble:
     )
 
 
-def _origin(url: URL, headers: CIMultiDictProxy[str]) -> Origin:
+def _origin(url: URL, headers: Mapping[str, str]) -> Origin:
     """Returns what the rest of an answer could be asked for with: what promises the very same bytes, or nothing."""
     etag, modified = headers.get("ETag", ""), headers.get("Last-Modified", "")
     validator = ""

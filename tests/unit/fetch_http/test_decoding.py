@@ -25,7 +25,7 @@ def bare_deflate(data: bytes) -> bytes:
 ENCODERS: dict[str, list[Callable[[bytes], bytes]]] = {
     "gzip": [gzip.compress, lambda data: gzip.compress(data[:7]) + gzip.compress(data[7:])],
     "deflate": [zlib.compress, bare_deflate],
-    "br": [brotli.compress],
+    "br": [lambda data: brotli.compress(data, quality=4)],
     "zstd": [zstandard.compress, lambda data: zstandard.compress(data[:7]) + zstandard.compress(data[7:])],
 }
 EVERY = [(name, number) for name, encoders in ENCODERS.items() for number in range(len(encoders))]
@@ -83,7 +83,7 @@ def test_arbitrary_bytes_raise_nothing_else(name: str, data: bytes, cuts: list[i
 
 @pytest.mark.parametrize("name", ["br", "gzip", "zstd", "deflate"])
 def test_a_bomb_is_stopped_by_its_ratio_within_little_memory(name: str) -> None:
-    bomb = ENCODERS[name][0](bytes(64 << 20))
+    bomb = ENCODERS[name][0](bytes(16 << 20))
     seen = 0
     tracemalloc.start()
     with pytest.raises(DecodingFault) as caught:

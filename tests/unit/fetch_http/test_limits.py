@@ -83,7 +83,7 @@ def test_what_cannot_be_decompressed_is_named(site: Site, fetch: Fetch, body: by
 
 def test_a_body_that_drips_is_cut(site: Site, fetch: Fetch) -> None:
     site.pages["/a"] = Page(b"x" * 10_000, drip_s=0.02)
-    assert reason_of(fetch, urls=[f"{site.url}/a"], read_timeout_s=0.3, min_bytes_per_second=1000) == "too_slow"
+    assert reason_of(fetch, urls=[f"{site.url}/a"], read_timeout_s=1, min_bytes_per_second=1000) == "too_slow"
     assert site.asked() == ["/a"]
 
 
@@ -93,13 +93,13 @@ def test_a_file_has_no_more_than_its_time_all_attempts_together(site: Site, fetc
     assert site.asked() == ["/a"]
 
     def hang_up(handler: Handler) -> None:
-        time.sleep(0.1)
+        time.sleep(0.05)
         handler.connection.shutdown(socket.SHUT_RDWR)
 
     site.pages["/b"] = hang_up
     given = {"max_attempts": 20, "backoff_s": 0.001, "robots_exempt_hosts": ["127.0.0.1"]}
-    assert reason_of(fetch, urls=[f"{site.url}/b"], file_timeout_s=0.35, **given) == "file_timeout"
-    assert 2 <= site.asked().count("/b") <= 5
+    assert reason_of(fetch, urls=[f"{site.url}/b"], file_timeout_s=0.5, **given) == "file_timeout"
+    assert 2 <= site.asked().count("/b") <= 11
 
 
 def silent(connection: socket.socket) -> None:
@@ -157,14 +157,15 @@ def saying(data: bytes) -> Callable[[socket.socket], None]:
     ],
 )
 def test_servers_that_misbehave_are_named(fetch: Fetch, answer: Callable[[socket.socket], None], reason: str) -> None:
+    seconds = 0.25 if reason == "timeout" else 10
     with listening(answer) as (port, _):
         found = reason_of(
             fetch,
             urls=[f"http://127.0.0.1:{port}/"],
             robots_exempt_hosts=["127.0.0.1"],
             max_attempts=2,
-            connect_timeout_s=0.2,
-            read_timeout_s=0.3,
+            connect_timeout_s=seconds,
+            read_timeout_s=seconds,
         )
     assert found == reason
 

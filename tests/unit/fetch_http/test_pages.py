@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import brotli
 import pytest
@@ -137,7 +138,8 @@ def test_what_a_file_holds_is_told_from_type_and_suffix(
 
 
 @pytest.mark.parametrize(
-    ("coding", "encode"), [("gzip", gzip.compress), ("br", brotli.compress), ("zstd", zstandard.compress)]
+    ("coding", "encode"),
+    [("gzip", gzip.compress), ("br", partial(brotli.compress, quality=4)), ("zstd", zstandard.compress)],
 )
 @pytest.mark.parametrize("size", [10, 900_000])
 def test_compressed_answers_are_decompressed(

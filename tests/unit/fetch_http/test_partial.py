@@ -124,7 +124,8 @@ def test_the_next_look_goes_on_with_what_this_one_could_not_finish(site: Site, f
     page.breaks.clear()
     site.forget()
     assert shelf.bytes_of(fetch(urls=[f"{site.url}/a", f"{site.url}/b"]).items[0]) == BODY
-    assert int(ranges(site)[0].removeprefix("bytes=").removesuffix("-")) > CUT - 300_000
+    (asked,) = filter(None, ranges(site))
+    assert int(asked.removeprefix("bytes=").removesuffix("-")) > CUT - 300_000
     assert list(shelf.folder.iterdir()) == []
 
 
