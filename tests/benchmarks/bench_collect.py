@@ -168,7 +168,9 @@ def _collect(place: Path, workers: int, sender: Any) -> None:
         seconds = time.perf_counter() - started
         cpu = _cpu() - cpu
     documents = sum(sum(result.figures["documents"].values()) for result in results)
-    peak = resource.getrusage(resource.RUSAGE_SELF if workers == 1 else resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    # Not what getrusage says: a process inherits that from the one that started it.
+    status = Path("/proc/self/status").read_text().split("\n")
+    peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
     sender.send({"cpu_s": cpu, "seconds": seconds, "documents": documents, "peak_mib": peak})
 
 
