@@ -46,6 +46,9 @@ PIECES = 16
 
 COPIES = 5
 
+PART_BYTES = 4 * 1024**2
+"""Small enough for two workers to share a small corpus, and the same for every size of it."""
+
 Documents = list[tuple[str, str, str]]
 """(id, markup, text)"""
 
@@ -143,7 +146,7 @@ def _collect(place: Path, workers: int, sender: Any) -> None:
         for path in sorted(place.rglob("*"))
         if path.is_file()
     ]
-    parts = plan_parts(files, CollectConfig(sources=sources, part_bytes=max(1024, sum(f["size"] for f in files) // 16)))
+    parts = plan_parts(files, CollectConfig(sources=sources, part_bytes=PART_BYTES))
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(folder) / "store")
         warm = Path(folder) / "warm"
