@@ -30,6 +30,7 @@ _ORIGIN = [
 COLLECTED = pa.schema(
     [
         *_ORIGIN,
+        pa.field("date", pa.string(), nullable=False),  # when it was captured or last edited, as its record says, or ""
         pa.field("format", pa.string(), nullable=False),  # text | markdown | rst | html
         pa.field("text", pa.large_string(), nullable=False),  # as read, markup included
     ]

@@ -125,6 +125,7 @@ def _document_columns(found: list[tuple[File, Text]]) -> dict[str, list[Any]]:
         "licence": [text.licence for _, text in found],
         "origin": [text.origin for _, text in found],
         "first_seen": [file["first_seen"] for file, _ in found],
+        "date": [text.date for _, text in found],
         "format": [text.format for _, text in found],
         "text": [text.text for _, text in found],
     }

@@ -7,6 +7,7 @@ be read is a `Fault`, what is left out on purpose a `Skip`; neither ends the fil
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ TEXTS = frozenset(("text", "markdown", "rst", "html"))
 MAX_PARQUET_MEMBER_BYTES = 64 * 1024**2
 """A Parquet file in an archive is held in memory, since it is not read from front to back."""
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?Z)?\Z")
 _HIDDEN = (".", "__MACOSX")
 
 
@@ -41,6 +43,7 @@ class Text(NamedTuple):
         licence: Empty where none is known.
         origin: What the record, or else the file, says it comes from.
         member: As in `Fault`.
+        date: When it was captured (WARC) or last edited (Wikimedia); empty where nothing says so.
     """
 
     text: str
@@ -50,6 +53,7 @@ class Text(NamedTuple):
     licence: str
     origin: str
     member: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,8 @@ def _stream(
         for page in warc_pages(content, limit):
             if isinstance(page, Page):
                 number = page.number
-                yield Text(page.text, number - 1, number, page.format, source.licence, page.url or source.origin)
+                origin = page.url or source.origin
+                yield Text(page.text, number - 1, number, page.format, source.licence, origin, date=_date(page.date))
             else:
                 yield page
         return
@@ -219,7 +224,8 @@ def _stream(
         for found in wiki_pages(blocks, namespaces=reading.wiki_namespaces, variant=reading.wiki_variant, limit=limit):
             if isinstance(found, WikiPage):
                 number = found.number
-                yield Text(found.text, number - 1, number, "text", source.licence, found.url or source.origin)
+                origin = found.url or source.origin
+                yield Text(found.text, number - 1, number, "text", source.licence, origin, date=_date(found.date))
             else:
                 yield found
     else:
@@ -261,6 +267,10 @@ def _texts(records: Iterable[Record | Fault], reading: Reading, source: Source) 
                 _named(get(licence_field)) or source.licence,
                 _named(get(origin_field)) or source.origin,
             )
+
+
+def _date(value: str) -> str:
+    return value if _DATE.match(value) else ""
 
 
 def _named(value: object) -> str:

@@ -38,10 +38,12 @@ def parquet_rows(stream: BinaryIO, size: int, fields: Sequence[str], limits: Lim
                 meta = file.metadata.row_group(group)
                 rows = max(1, min(BATCH_ROWS, BATCH_BYTES * meta.num_rows // max(meta.total_byte_size, 1)))
                 for batch in file.iter_batches(rows, row_groups=[group], columns=present, use_threads=False):
-                    expanded += batch.nbytes
-                    check(expanded, size, limits)
-                    yield from _rows(batch, row)
+                    for found in _rows(batch, row):
+                        if isinstance(found, Record):
+                            expanded += sum(len(value) for value in found.fields.values() if isinstance(value, str))
+                        yield found
                     row += batch.num_rows
+                    check(expanded, size, limits)
     except BrokenFile as broken:
         yield broken.fault(row + 1)
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:

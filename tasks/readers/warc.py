@@ -38,6 +38,7 @@ class Page(NamedTuple):
     text: str
     format: str
     url: str
+    date: str
 
 
 def warc_pages(blocks: Iterable[bytes | BrokenFile], limit: int) -> Iterator[Page | Fault | Skip]:
@@ -62,7 +63,7 @@ def _page(number: int, data: bytes, limit: int) -> Page | Fault | Skip:
             media, charset = record.headers.get("Content-Type", "") or "", None
         else:
             record.parse_http(auto_decode="all", strict_mode=False)
-            if record.http_headers is None:  # Of another protocol, such as the answer of a name server.
+            if not record.is_http_parsed:  # Of another protocol, such as the answer of a name server.
                 return Skip("content_type")
             if record.http_headers.status_code != HTTP_OK:
                 return Skip("http_status")
@@ -72,6 +73,7 @@ def _page(number: int, data: bytes, limit: int) -> Page | Fault | Skip:
             return Skip("content_type")
         body = _body(record, limit)
         url = record.headers.get("WARC-Target-URI") or record.record_id or ""
+        date = record.headers.get("WARC-Date") or ""
     except (OSError, ValueError, RuntimeError, OverflowError) as error:
         return Fault(number, "broken_record", brief(error))
     if body is None:
@@ -79,7 +81,7 @@ def _page(number: int, data: bytes, limit: int) -> Page | Fault | Skip:
     decoded = decode(body, declared=charset, html=format == "html")
     if isinstance(decoded, Fault):
         return Fault(number, decoded.reason, f"{url}: {decoded.detail}")
-    return Page(number, decoded[0], format, url.strip("<>"))
+    return Page(number, decoded[0], format, url.strip("<>"), date.strip())
 
 
 def _body(record: WarcRecord, limit: int) -> bytes | None:

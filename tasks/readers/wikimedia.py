@@ -37,6 +37,7 @@ class WikiPage(NamedTuple):
     number: int
     text: str
     url: str
+    date: str
 
 
 def wiki_pages(
@@ -113,14 +114,14 @@ def _page(
         fields.parse(data)
     except (expat.ExpatError, UnicodeError) as error:
         return Fault(number, "broken_xml", brief(error))
-    if not fields.namespace.strip().isdecimal() or int(fields.namespace) not in namespaces:
+    if fields.namespace.strip() not in map(str, namespaces):
         return Skip("namespace")
     if fields.redirect:
         return Skip("redirect")
     if len(fields.text) > limit or len(fields.text.encode()) > limit:
         return Fault(number, "page_too_large", f"more than {limit} bytes of wikitext")
-    title = fields.title.strip()
-    return WikiPage(number, plain_text(fields.text, variant), base + quote(title.replace(" ", "_"), _ADDRESS_SAFE))
+    url = base + quote(fields.title.strip().replace(" ", "_"), _ADDRESS_SAFE)
+    return WikiPage(number, plain_text(fields.text, variant), url, fields.date.strip())
 
 
 class _Fields:
@@ -130,6 +131,7 @@ class _Fields:
         self.title = ""
         self.namespace = ""
         self.text = ""
+        self.date = ""
         self.redirect = False
         self._depth = 0
         self._pieces: list[str] | None = None
@@ -145,7 +147,7 @@ class _Fields:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
-        if (self._depth == 2 and name in ("title", "ns")) or (self._depth == 3 and name == "text"):
+        if (self._depth == 2 and name in ("title", "ns")) or (self._depth == 3 and name in ("text", "timestamp")):
             self._pieces = []
         elif self._depth == 2 and name == "redirect":
             self.redirect = True
@@ -157,8 +159,10 @@ class _Fields:
     def _end(self, name: str) -> None:
         if self._pieces is not None:
             value = "".join(self._pieces)
-            if self._depth == 3:
+            if name == "text":
                 self.text = value
+            elif name == "timestamp":
+                self.date = value
             elif name == "title":
                 self.title = value
             else:

@@ -74,7 +74,7 @@ def wiki_page(title: str, text: str, *, namespace: int = 0, redirect: bool = Fal
     """Returns a page; `text` is already escaped."""
     target = '<redirect title="Elsewhere" />' if redirect else ""
     return (
-        f"<page><title>{title}</title><ns>{namespace}</ns><id>7</id>{target}<revision><id>9</id><contributor><id>1</id>"
+        f"<page><title>{title}</title><ns>{namespace}</ns><id>7</id>{target}<revision><id>9</id><timestamp>2026-01-02T03:04:05Z</timestamp><contributor><id>1</id>"
         f'</contributor><text bytes="3" xml:space="preserve">{text}</text></revision></page>\n'
     )
 

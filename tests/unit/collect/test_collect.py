@@ -1,12 +1,15 @@
 """Files to documents: every format, every kind of bad input, and what one more file costs."""
 
+import bz2
 import gzip
 import json
+import lzma
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from source_files import tar_archive, warc_record, wiki_dump, wiki_page, zip_archive
 from source_stages import Bench, documents, quarantine
 
 from schemas.config.sources import FilesSource
@@ -72,6 +75,40 @@ def test_every_format_becomes_documents(tmp_path: Path) -> None:
     assert built.metrics["documents"] == {"web": 10}
     assert built.metrics["quarantined"] == {}
     assert quarantine(built) == []
+
+
+def test_archives_web_archives_and_dumps_become_documents_with_their_locators(tmp_path: Path) -> None:
+    records = [
+        warc_record("https://example.org/a", b"<p>a page</p>"),
+        warc_record("https://example.org/b", b"", media="image/png"),
+    ]
+    pages = [wiki_page("甲", "'''甲'''是[[乙]]"), wiki_page("丙", "x", redirect=True)]
+    root = write(
+        tmp_path / "web",
+        {
+            "a/books.zip": zip_archive({"en/one.txt": b"one", "../two.txt": b"evil", "zh/三.txt": CHINESE.encode()}),
+            "b.tar.xz": lzma.compress(tar_archive({"rows.jsonl": jsonl({"text": "first"}, {"text": 7})})),
+            "c.csv.bz2": bz2.compress(b"text,licence\ncell,CC0-1.0\n"),
+            "d.warc.gz": b"".join(map(gzip.compress, records)),
+            "zhwiki-1-pages-articles.xml.bz2": bz2.compress(wiki_dump(*pages)),
+        },
+    )
+    built = Bench(tmp_path).collect(source(root))
+    columns = ("path", "offset", "format", "licence", "origin", "date", "text")
+    address = "https://zh.wikipedia.org/wiki/%E7%94%B2"
+    assert [tuple(row[column] for column in columns) for row in documents(built)] == [
+        ("a/books.zip!/en/one.txt", 0, "text", "MIT", "web", "", "one"),
+        ("a/books.zip!/zh/三.txt", 0, "text", "MIT", "web", "", CHINESE),
+        ("b.tar.xz!/rows.jsonl", 0, "text", "MIT", "web", "", "first"),
+        ("c.csv.bz2", 1, "text", "CC0-1.0", "web", "", "cell"),
+        ("d.warc.gz", 0, "html", "MIT", "https://example.org/a", "2026-01-01T00:00:00Z", "<p>a page</p>"),
+        ("zhwiki-1-pages-articles.xml.bz2", 0, "text", "MIT", address, "2026-01-02T03:04:05Z", "甲是乙"),
+    ]
+    assert quarantine(built) == [
+        ("a/books.zip!/../two.txt", 0, "unsafe_name"),
+        ("b.tar.xz!/rows.jsonl", 2, "not_a_text"),
+    ]
+    assert built.metrics["skipped"] == {"web": {"content_type": 1, "redirect": 1}}
 
 
 def test_encodings_that_chinese_users_have_are_read(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def test_pages_have_their_address_and_format(tmp_path: Path, name: str) -> None:
         ("https://example.org/c", 3, "text", "提取的文本"),
         ("https://example.org/1", 7, "html", "<p>page 1</p>"),
     ]
+    assert {one.date for one in found if isinstance(one, Text)} == {"2026-01-01T00:00:00Z"}
     assert [one.reason for one in found if isinstance(one, Skip)] == ["content_type", "http_status"]
     assert faults(found) == []
 
@@ -131,3 +132,11 @@ def test_what_is_no_web_archive_is_one_fault(tmp_path: Path) -> None:
     assert faults(read(tmp_path, "a.warc", b"nothing of the kind\n" * 1000)) == [("", 1, "not_warc")]
     assert faults(read(tmp_path, "a.warc.gz", b"nothing of the kind\n" * 1000)) == [("", 1, "broken_gzip")]
     assert read(tmp_path, "a.warc", b"") == []
+
+
+def test_answers_of_other_protocols_are_left_out(tmp_path: Path) -> None:
+    data = warc_record("dns:example.org", b"example.org. 60 IN A 192.0.2.1").replace(
+        b"application/http; msgtype=response", b"text/dns"
+    )
+    found = read(tmp_path, "a.warc", data + GOOD[0])
+    assert texts(found) == PAGES[:1] and found[0] == Skip("content_type")

@@ -25,9 +25,9 @@ def test_articles_have_their_address(tmp_path: Path) -> None:
     )
     for data, name in ((dump, NAME), (bz2.compress(dump[:500]) + bz2.compress(dump[500:]), f"{NAME}.bz2")):
         found = read(tmp_path, name, data)
-        assert [(one.text, one.origin, one.offset) for one in found if isinstance(one, Text)] == [
-            ("北京是中华人民共和国的首都。", "https://zh.wikipedia.org/wiki/%E5%8C%97%E4%BA%AC", 0),
-            ("A & B c", "https://zh.wikipedia.org/wiki/AC/DC_(%E4%B9%90%E9%98%9F)", 3),
+        assert [(one.text, one.origin, one.offset, one.date[:10]) for one in found if isinstance(one, Text)] == [
+            ("北京是中华人民共和国的首都。", "https://zh.wikipedia.org/wiki/%E5%8C%97%E4%BA%AC", 0, "2026-01-02"),
+            ("A & B c", "https://zh.wikipedia.org/wiki/AC/DC_(%E4%B9%90%E9%98%9F)", 3, "2026-01-02"),
         ]
         assert [one.reason for one in found if isinstance(one, Skip)] == ["namespace", "redirect"]
     assert len(texts(read(tmp_path, NAME, dump, wiki_namespaces=[0, 1]))) == 3
