@@ -1,5 +1,6 @@
 # make run    sets everything up, then runs the whole chain on a real corpus
 # make test   sets everything up, then passes the tests
+# make test-integration   sets up real servers on loopback (PostgreSQL, by apt), then passes the tests that need them
 # make check  format, lint, types      make bench  benchmarks      make clean  forget what was built
 #
 # TORCH_INDEX=<address of an index that holds CPU builds of torch>: without it, pip takes torch from the index it is
@@ -9,7 +10,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 QUICKSTART = .nightmill/quickstart
 
-.PHONY: run test check bench setup quickstart-corpus clean
+.PHONY: run test test-integration check bench setup quickstart-corpus clean
 .DELETE_ON_ERROR:
 
 run: quickstart-corpus
@@ -17,6 +18,10 @@ run: quickstart-corpus
 
 test: .venv/ready-dev
 	.venv/bin/python -m pytest -n 2 --dist worksteal
+
+test-integration: .venv/ready-dev
+	tests/integration_services/install.sh
+	.venv/bin/python -m pytest tests/integration_services
 
 check: .venv/ready-dev
 	.venv/bin/ruff format --check .

@@ -46,8 +46,9 @@ def read_configuration(file: Path, assignments: list[str] | None = None) -> Conf
         raise AssertionError("a configuration was refused without a fault")
     config = config.located(file.parent)
     for name, source in config.snapshot.sources.items():
-        if not source.path.exists():
-            document.fault(("snapshot", "sources", name, "path"), f"{source.path} does not exist", "check the path")
+        for setting, path in source.local_paths().items():
+            if not path.exists():
+                document.fault(("snapshot", "sources", name, setting), f"{path} does not exist", "check the path")
     for name, examples in config.examples.items():
         if not examples.path.exists():
             document.fault(("examples", name, "path"), f"{examples.path} does not exist", "check the path")

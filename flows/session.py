@@ -10,12 +10,13 @@ from pathlib import Path
 
 from flows.configuration import Configuration, read_configuration
 from flows.graph import pipeline_graph
+from flows.refreshing import look_at_sources
 from schemas.errors import ConfigError
 from schemas.manifest import Manifest, RunRecord
 from tasks.engine.graph import Graph
 from tasks.engine.host import host_class
 from tasks.engine.launcher import Launcher, ProcessLauncher
-from tasks.engine.listener import Listener
+from tasks.engine.listener import Listener, Silence
 from tasks.engine.planner import Decision, Planner
 from tasks.engine.runner import Resources, Run
 from tasks.store.store import Store
@@ -36,6 +37,10 @@ class Request:
     forced: tuple[str, ...] = ()
     date: str | None = None
     command: str = ""
+    refresh: bool = False
+    """Whether all remote sources are looked at anew."""
+    runs: bool = False
+    """Whether a run follows: it looks at sources by itself that a plan would depend on."""
 
 
 @dataclass
@@ -79,12 +84,13 @@ class Session:
         )
 
 
-def prepare(request: Request, *, create: bool = True) -> Session:
-    """Reads the configuration, opens the store and plans.
+def prepare(request: Request, *, create: bool = True, listener: Listener | None = None) -> Session:
+    """Reads the configuration, opens the store, looks at remote sources if that is due or wished for, and plans.
 
     Raises:
         ConfigError: The configuration or the request cannot be used.
         StoreError: The store cannot be used.
+        Interrupted: It was told to stop while it looked at a source.
     """
     configuration = read_configuration(request.config, list(request.assignments))
     graph = pipeline_graph(configuration.pipeline)
@@ -96,7 +102,14 @@ def prepare(request: Request, *, create: bool = True) -> Session:
             raise ConfigError(f"{name} is not among the stages to run", where="--force", hint="widen --from or --only")
         forced |= chosen
     store = Store.open(configuration.pipeline.store, create=create)
-    planner = Planner(graph, store, date=_nominal_date(request.date), host=host_class(), forced=forced)
+    date = _nominal_date(request.date)
+    looked: set[str] = set()
+    if "snapshot" in selected and (request.refresh or request.runs):
+        sources = configuration.pipeline.snapshot
+        looked = look_at_sources(sources, store, listener or Silence(), every=request.refresh)
+    elif request.refresh:
+        raise ConfigError("snapshot, which looks at the sources, is not among the stages to run", where="--refresh")
+    planner = Planner(graph, store, date=date, host=host_class(), forced=forced, looked=looked)
     return Session(request, configuration, graph, store, planner, selected, planner.plan())
 
 

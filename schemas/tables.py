@@ -23,23 +23,28 @@ _ORIGIN = [
 ]
 # id: 32 hex digits of the sha256 of the raw text (Unicode NFC, newlines as \n, outer whitespace stripped).
 # (source, path, offset): the locator. path is relative to the source's root, "/"-separated; offset is the record's
-# number in a file of records (0 for a file that is one document).
+# number in a file of records (0 for a file that is one document). A member of an archive has its own path, such as
+# books/all.zip!/novels/emma.txt.
 # origin: where it came from, e.g. "numpy 2.4.6". first_seen: ISO date of the snapshot in which its file appeared.
 
 COLLECTED = pa.schema(
     [
         *_ORIGIN,
+        pa.field("date", pa.string(), nullable=False),  # when it was captured or last edited, as its record says, or ""
         pa.field("format", pa.string(), nullable=False),  # text | markdown | rst | html
         pa.field("text", pa.large_string(), nullable=False),  # as read, markup included
     ]
 )
-"""Rows of `collect`'s output `documents`, sorted by (source, path, offset)."""
+"""Rows of `collect`'s output `documents`: files sorted by (source, path), documents as they stand in their file.
+
+Members of a zip archive come in the order of their names, those of a tar archive in its own.
+"""
 
 QUARANTINED = pa.schema(
     [
         pa.field("source", pa.string(), nullable=False),
         pa.field("path", pa.string(), nullable=False),
-        pa.field("line", pa.int64(), nullable=False),  # 1-based; 0 when the whole file is meant
+        pa.field("line", pa.int64(), nullable=False),  # 1-based; 0 when the whole file or member is meant
         pa.field("reason", pa.string(), nullable=False),  # e.g. invalid_utf8, broken_gzip, not_json, line_too_long
         pa.field("detail", pa.string(), nullable=False),
     ]

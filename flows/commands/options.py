@@ -22,6 +22,7 @@ Date = Annotated[str | None, typer.Option(help="Nominal date, like 2026-11-22; t
 Force = Annotated[
     list[str] | None, typer.Option("--force", help="Build this stage even if it is cached or held.", show_default=False)
 ]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Look at all remote sources anew; folders always are.")]
 First = Annotated[str | None, typer.Option("--from", help="Run this stage and what follows it.")]
 Last = Annotated[str | None, typer.Option("--until", help="Run what leads to this stage, and it.")]
 Only = Annotated[str | None, typer.Option("--only", help="Run this stage alone.")]

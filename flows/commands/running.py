@@ -15,6 +15,7 @@ from flows.commands.options import (
     Json,
     Last,
     Only,
+    Refresh,
     Set,
     print_json,
     print_line,
@@ -25,6 +26,7 @@ from schemas.errors import ConfigError, ExitCode
 if TYPE_CHECKING:
     from flows.session import Session
     from tasks.engine.planner import Decision
+    from tasks.engine.runner import Listener
 
 
 def register(app: typer.Typer) -> None:
@@ -41,13 +43,20 @@ def plan(
     force: Force = None,
     assignments: Set = None,
     date: Date = None,
+    refresh: Refresh = False,
     as_json: Json = False,
 ) -> int:
     """Say what would run, what is cached, what depends on it, and why. Exit code 2 when there is work to do.
 
     Example: nightmill plan pipeline.yaml --set pretrain.steps=100
     """
-    session = _prepare(config, assignments, first, last, only, force, date)
+    if refresh:
+        from flows.progress import listener
+
+        with listener() as listening:
+            session = _prepare(config, assignments, first, last, only, force, date, refresh=True, listener=listening)
+    else:
+        session = _prepare(config, assignments, first, last, only, force, date)
     if as_json:
         print_json([_as_json(found) for found in session.decisions])
     else:
@@ -66,6 +75,7 @@ def run(
     force: Force = None,
     assignments: Set = None,
     date: Date = None,
+    refresh: Refresh = False,
     prefect: Annotated[bool, typer.Option(help="Show and record the run in Prefect.")] = True,
 ) -> int:
     """Run what is not cached. Goes on by itself from where a killed run was.
@@ -76,8 +86,10 @@ def run(
     from flows.progress import listener
     from flows.session import report_on
 
-    session = _prepare(config, assignments, first, last, only, force, date)
     with listener() as listening:
+        session = _prepare(
+            config, assignments, first, last, only, force, date, refresh=refresh, runs=True, listener=listening
+        )
         current = session.run(listening)
         with stopped_by_signals(current):
             if prefect and session.work:
@@ -157,6 +169,10 @@ def _prepare(
     only: str | None = None,
     force: list[str] | None = None,
     date: str | None = None,
+    *,
+    refresh: bool = False,
+    runs: bool = False,
+    listener: Listener | None = None,
 ) -> Session:
     from flows.session import Request, prepare
 
@@ -170,7 +186,10 @@ def _prepare(
             forced=tuple(force or ()),
             date=date,
             command=typed_command(),
-        )
+            refresh=refresh,
+            runs=runs,
+        ),
+        listener=listener,
     )
 
 

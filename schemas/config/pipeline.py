@@ -85,10 +85,7 @@ class PipelineConfig(Config):
                 path = path.expanduser()
             return (base / path).resolve()
 
-        sources = {
-            name: source.model_copy(update={"path": place(source.path)})
-            for name, source in self.snapshot.sources.items()
-        }
+        sources = {name: source.located(place) for name, source in self.snapshot.sources.items()}
         examples = {name: found.model_copy(update={"path": place(found.path)}) for name, found in self.examples.items()}
         return self.model_copy(
             update={

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from schemas.config.references import LiteralSecret
 from schemas.errors import ConfigError
 
 Place = tuple[str | int, ...]
@@ -125,12 +126,13 @@ def check(document: Document, model: type[Model]) -> Model | None:
 
 
 def _note_fault(document: Document, model: type[BaseModel], place: Place, found: Any) -> None:
+    typed, place = place, tuple(key for key in place if not _is_tag(key))
     written = place
     while written and not _exists(document.data, written) and found["type"] != "missing":
         # pydantic names the members of unions in its path: they were not written by anybody.
         written = written[:-1]
     if found["type"] == "extra_forbidden":
-        known = _fields(model, place[:-1])
+        known = _fields(model, typed[:-1])
         near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else "known here: " + ", ".join(known)
         document.fault(place, "unknown setting", hint)
@@ -139,7 +141,8 @@ def _note_fault(document: Document, model: type[BaseModel], place: Place, found:
     else:
         message = str(found["msg"]).removeprefix("Value error, ")
         value = found.get("input")
-        shown = f", not {value!r}" if isinstance(value, (str, int, float, bool)) else ""
+        secret = isinstance(found.get("ctx", {}).get("error"), LiteralSecret)
+        shown = f", not {value!r}" if isinstance(value, (str, int, float, bool)) and not secret else ""
         document.fault(written, f"{message[:1].lower()}{message[1:]}{shown}")
 
 
@@ -157,6 +160,9 @@ def _fields(model: type[BaseModel], place: Place) -> list[str]:
     """Names of the settings that exist at a place of a model."""
     current: Any = model
     for key in place:
+        if _is_tag(key):
+            current = _tagged(current, str(key))
+            continue
         models = _models(current)
         following = [
             info.annotation
@@ -169,6 +175,19 @@ def _fields(model: type[BaseModel], place: Place) -> list[str]:
         elif get_origin(_plain(current)) is dict:
             current = get_args(_plain(current))[1]
     return sorted({info.alias or name for found in _models(current) for name, info in found.model_fields.items()})
+
+
+def _is_tag(key: str | int) -> bool:
+    """Members of a union that are told apart by a tag have it in angle brackets, so that it is no name of a setting."""
+    return isinstance(key, str) and key.startswith("<")
+
+
+def _tagged(annotation: Any, tag: str) -> Any:
+    """Returns the member of a union that bears a tag."""
+    for member in get_args(_plain(annotation)):
+        if any(getattr(mark, "tag", None) == tag for mark in getattr(member, "__metadata__", ())):
+            return member
+    return annotation
 
 
 def _plain(annotation: Any) -> Any:

@@ -1,31 +1,26 @@
-"""Where documents come from. Each kind of source is one model with its own `type`.
-
-One kind exists: files in a folder. A further kind becomes a second model, and `Source` a union of them told apart by
-`type` (with a discriminator function that takes a missing `type` for `files`, so that older configurations stand).
-"""
+"""Where documents come from: each kind of source is one model with its own `type`. `formats` tells what files hold."""
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from schemas.config.base import EXECUTION
-from schemas.config.formats import Reading
+from schemas.config.remote_sources import DatasetsSource, HttpSource, SqlSource, UrlSource
+from schemas.config.source import AnySource, Place, inside_the_folder
 
 SourceName = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=64)]
 """Letters of any script, digits, `_`, `-` and `.`; part of every document's locator."""
 
 
-class FilesSource(Reading):
-    """Documents in a folder: one in a file (text, Markdown, reStructuredText, HTML) or many (JSON lines, Parquet).
-
-    Every file but Parquet may be compressed with gzip (`.gz`).
-    """
+class FilesSource(AnySource):
+    """Documents in a folder: one in a file (text, Markdown, reStructuredText, HTML) or many (JSON lines, Parquet)."""
 
     type: Literal["files"] = "files"
-    """The kind of source."""
+    """The kind of source; may be left out."""
 
     path: Annotated[Path, EXECUTION]
     """A folder, or one file; relative to the configuration file. Where it lies never counts, only what is in it."""
@@ -33,35 +28,50 @@ class FilesSource(Reading):
     glob: str = Field("**/*", min_length=1)
     """Which files below the folder, such as `docs/**/*.md`. Hidden files and folders are always left out."""
 
-    licence: str | None = Field(None, min_length=1)
-    """Licence of documents that name none, as SPDX writes it (`Apache-2.0`, `CC-BY-SA-4.0`).
-
-    A document for which no licence is known here, in its record or in `metadata` is quarantined. Write `unknown` to
-    take such documents all the same: the licence is then recorded as `unknown`.
-    """
-
-    origin: str | None = Field(None, min_length=1)
-    """Where documents that do not say so come from, such as `numpy 2.4.6`; by default the source's name."""
+    follow_links: bool = False
+    """Whether symbolic links may lead out of the folder. By default such links are quarantined unread."""
 
     metadata: str | None = Field(None, min_length=1)
     """A file of JSON lines inside the folder, each `{"path": …, "licence": …, "origin": …}`, about one file each."""
 
-    language: Literal["en", "zh"] | None = None
-    """A hint, recorded in the snapshot; `clean` identifies the language of each document by itself."""
-
-    max_bad_fraction: float = Field(0.05, ge=0, le=1)
-    """The run stops (exit 4) when a larger share of the source's records cannot be used.
-
-    A file that is one document, or cannot be read at all, counts as one record.
-    """
-
     @field_validator("glob", "metadata")
     @classmethod
     def _inside_the_folder(cls, value: str | None) -> str | None:
-        if value is not None and (value.startswith("/") or ".." in PurePosixPath(value).parts):
-            raise ValueError("must stay inside the source's folder: relative, without `..`")
-        return value
+        return inside_the_folder(value)
+
+    def located(self, place: Place) -> Self:
+        return self.model_copy(update={"path": place(self.path)})
+
+    def local_paths(self) -> dict[str, Path]:
+        return {"path": self.path}
 
 
-Source = FilesSource
+KINDS: Mapping[str, type[AnySource]] = {
+    "files": FilesSource,
+    "url": UrlSource,
+    "http": HttpSource,
+    "datasets": DatasetsSource,
+    "sql": SqlSource,
+}
+
+
+def _kind(value: Any) -> str:
+    """The kind of a source; one that names none is a folder of files."""
+    found = value.get("type", "files") if isinstance(value, dict) else getattr(value, "type", "")
+    return f"<{found}>"
+
+
+# In angle brackets, because the names of kinds are also names of settings, and pydantic's errors hold both.
+Source = Annotated[
+    Annotated[FilesSource, Tag("<files>")]
+    | Annotated[UrlSource, Tag("<url>")]
+    | Annotated[HttpSource, Tag("<http>")]
+    | Annotated[DatasetsSource, Tag("<datasets>")]
+    | Annotated[SqlSource, Tag("<sql>")],
+    Discriminator(
+        _kind,
+        custom_error_type="unknown_kind",
+        custom_error_message="`type` must be one of " + ", ".join(KINDS),
+    ),
+]
 """Any kind of source."""

@@ -19,6 +19,7 @@ class Summary:
 
     documents: Counter[str] = field(default_factory=Counter)
     quarantined: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    skipped: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     samples: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def metrics(self) -> dict[str, Any]:
@@ -27,6 +28,7 @@ class Summary:
             "rows_out": self.documents.total(),
             "documents": dict(sorted(self.documents.items())),
             "quarantined": {source: dict(sorted(found.items())) for source, found in sorted(self.quarantined.items())},
+            "skipped": {source: dict(sorted(found.items())) for source, found in sorted(self.skipped.items())},
         }
 
     def warnings(self) -> list[str]:
@@ -50,6 +52,8 @@ def summarise(figures: Iterable[Mapping[str, Any]]) -> Summary:
         summary.documents.update(part["documents"])
         for source, reasons in part["quarantined"].items():
             summary.quarantined[source].update(reasons)
+        for source, reasons in part["skipped"].items():
+            summary.skipped[source].update(reasons)
         for source, samples in part["samples"].items():
             summary.samples[source].extend(samples)
     return summary

@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from schemas.config.collect import CollectConfig
-from schemas.config.sources import Source
+from schemas.config.sources import FilesSource
 from schemas.errors import StageFailed
 from tasks.engine.boundaries import cut
-from tasks.engine.stage import Part
+from tasks.engine.stage import InputFile, Part, StoredFile
 
 File = dict[str, Any]
 """A row of a snapshot's ledger."""
@@ -34,12 +34,15 @@ def read_files(ledger: Path) -> list[File]:
         return [json.loads(line) for line in file]
 
 
-def plan_parts(files: Sequence[File], config: CollectConfig) -> list[Part]:
-    """Returns the parts, sorted by name.
+def plan_parts(
+    files: Sequence[File], config: CollectConfig, stored_file: Callable[[StoredFile], InputFile]
+) -> list[Part]:
+    """Returns the parts from the first night to the last, inside a night in locator order.
 
     A part is named after the date and its first file, so the names of all others stay when one is added or vanishes,
     and those of a night come last: later stages find what is new side by side. Its parameters are its files and how
-    their source is read; where the source lies is execution.
+    their source is read; where the source lies is execution. Files whose bytes are in the store are the part's own
+    files.
     """
     nights = itertools.groupby(sorted(files, key=_night), key=_night)
     groups = [
@@ -47,7 +50,7 @@ def plan_parts(files: Sequence[File], config: CollectConfig) -> list[Part]:
         for _, night in nights
         for group in cut(list(night), key=_locator, weight=_weight, target=config.part_bytes)
     ]
-    return sorted((_part(group, config) for group in groups), key=lambda part: part.name)
+    return [_part(group, config, stored_file) for group in groups]
 
 
 def _night(file: File) -> tuple[str, str]:
@@ -58,7 +61,7 @@ def _weight(file: File) -> int:
     return int(file["size"]) + FILE_COST_BYTES
 
 
-def _part(files: list[File], config: CollectConfig) -> Part:
+def _part(files: list[File], config: CollectConfig, stored_file: Callable[[StoredFile], InputFile]) -> Part:
     sources = {}
     for name in {file["source"] for file in files}:
         if name not in config.sources:
@@ -67,32 +70,33 @@ def _part(files: list[File], config: CollectConfig) -> Part:
                 hint="`collect.sources` is filled in from `snapshot.sources`; do not set it by hand",
             )
         sources[name] = config.sources[name]
-    wanted = ("source", "path", "sha256", "size", "licence", "origin", "format", "first_seen")
+    wanted = ("source", "path", "sha256", "size", "licence", "origin", "format", "first_seen", "fault")
+    stored = {file["sha256"]: file["size"] for file in files if file["stored"]}
     return Part(
         name=f"{files[0]['first_seen']}-{hashlib.sha256(_locator(files[0]).encode()).hexdigest()[:NAME_DIGITS]}",
+        # Named by digest: which file of which source they are is told by the parameters.
+        files=[stored_file(StoredFile(digest, digest, size)) for digest, size in stored.items()],
         parameters={
             # As lines: a file's origin may look like a path, which a key would refuse as a field of its own.
             "files": [json.dumps({field: file[field] for field in wanted}, sort_keys=True) for file in files],
-            "sources": {name: _reading(source) for name, source in sources.items()},
+            "sources": {name: source.reading() for name, source in sources.items()},
         },
-        execution={"folders": {name: str(_folder(source)) for name, source in sources.items()}},
+        execution={
+            "folders": {
+                name: str(_folder(source)) for name, source in sources.items() if isinstance(source, FilesSource)
+            }
+        },
     )
+
+
+def sources_of(part: Part) -> set[str]:
+    """Returns the names of the sources whose files a part reads."""
+    return set(part.parameters["sources"])
 
 
 def _locator(file: File) -> str:
     return f"{file['source']}\0{file['path']}"
 
 
-def _reading(source: Source) -> dict[str, Any]:
-    """Returns the settings that decide what is read from a given file."""
-    return {
-        "text_field": source.text_field,
-        "record_format": source.record_format,
-        "licence_field": source.licence_field,
-        "origin_field": source.origin_field,
-        "max_record_bytes": source.max_record_bytes,
-    }
-
-
-def _folder(source: Source) -> Path:
+def _folder(source: FilesSource) -> Path:
     return source.path.parent if source.path.is_file() else source.path

@@ -15,13 +15,13 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from schemas.errors import ExitCode, Interrupted, NightmillError, StageFailed, StageKilled, StoreError
-from tasks.engine.context import BuildContext
+from tasks.engine.context import BuildContext, Tell
 from tasks.engine.fingerprint import fingerprint
 from tasks.engine.host import high_water_mark
 from tasks.engine.spec import BuildResult, BuildSpec
@@ -52,7 +52,19 @@ _RECORDED_LIBRARIES = {
 def main(stages: Mapping[str, Stage], arguments: list[str]) -> int:
     """Builds what the spec file in `arguments[0]` asks for; events go to the descriptor in `arguments[1]`."""
     spec = BuildSpec.model_validate_json(Path(arguments[0]).read_bytes())
-    events = os.fdopen(int(arguments[1]), "w", buffering=1, encoding="utf-8")
+    stage = stages[spec.stage]
+    return supervised(Path(spec.folder), int(arguments[1]), lambda tell, stop: build(spec, stage, tell=tell, stop=stop))
+
+
+def supervised(folder: Path, descriptor: int, work: Callable[[Tell, threading.Event], BuildResult]) -> int:
+    """Does the one work of this process under its supervisor's eyes, leaves `folder/result.json` and ends the process.
+
+    Args:
+        folder: Where the result goes.
+        descriptor: The pipe for events.
+        work: Is given where to tell events, and what is set once it is to stop.
+    """
+    events = os.fdopen(descriptor, "w", buffering=1, encoding="utf-8")
     lock = threading.Lock()
 
     def tell(event: dict[str, Any]) -> None:
@@ -66,8 +78,8 @@ def main(stages: Mapping[str, Stage], arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_supervisor, daemon=True).start()
-    result = build(spec, stages[spec.stage], tell=tell, stop=stop)
-    target = Path(spec.folder) / "result.json"
+    result = work(tell, stop)
+    target = folder / "result.json"
     temporary = target.with_suffix(".tmp")
     try:
         with store_errors(target):

@@ -101,6 +101,13 @@ class BuildContext:
         counts["reused"] += sum(result.reused for result in results)
         return results
 
+    def keep(self, file: Path) -> StoredFile:
+        digest, size = self._store.objects.take(file)
+        return StoredFile(file.name, digest, size)
+
+    def stored_file(self, file: StoredFile) -> StoredInputFile:
+        return StoredInputFile(file, str(self._store.root))
+
     def path(self, file: StoredFile) -> Path:
         return self._store.verified_path(_record(file))
 

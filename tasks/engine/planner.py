@@ -7,7 +7,7 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +51,7 @@ class Decision:
         identity: Key and what it was made of; None while an input is not known.
         manifest: The artifact of a hit, or the one that holds it.
         etag: State of the pointer that a rebuild replaces.
+        hint: What to do about what is held.
     """
 
     node: str
@@ -60,6 +61,28 @@ class Decision:
     identity: Identity | None = None
     manifest: Manifest | None = None
     etag: str = ""
+    hint: str = ""
+
+
+class StoreSight:
+    """What looks see through a store; see `tasks.engine.stage.Sight`."""
+
+    def __init__(self, store: Store, looked: Collection[str] = ()) -> None:
+        self._store = store
+        self._looked = looked
+
+    def digest(self, path: Path) -> str:
+        return self._store.cache.digest(path)
+
+    def record(self, name: str) -> bytes | None:
+        found = self._store.records.get(name)
+        return None if found is None else found.data
+
+    def holds(self, digest: str, size: int) -> bool:
+        return self._store.objects.size(digest) == size
+
+    def has_looked(self, key: str) -> bool:
+        return key in self._looked
 
 
 class Planner:
@@ -73,6 +96,7 @@ class Planner:
         forced: Nodes to build even if they are cached or held.
         pins: The versions that references led to when the run was created; None to resolve them now.
         root: The folder that holds the project's packages, for fingerprints.
+        looked: Keys of the remote sources that were looked at just now, for this plan.
     """
 
     def __init__(
@@ -85,6 +109,7 @@ class Planner:
         forced: set[str] | None = None,
         pins: Mapping[str, str] | None = None,
         root: Path = PROJECT_ROOT,
+        looked: Collection[str] = (),
     ) -> None:
         self.graph = graph
         self.store = store
@@ -102,10 +127,11 @@ class Planner:
                 entry = next((old for old in reversed(ref.entries) if old.version == pins.get(name)), None)
             self._pinned[name] = entry
         self._looks: dict[str, Look] = {}
+        sight = StoreSight(store, looked)
         with store.cache.many():
             for name, node in graph.nodes.items():
                 if node.stage.look is not None:
-                    self._looks[name] = node.stage.look(self.settings(name), store.cache)
+                    self._looks[name] = node.stage.look(self.settings(name), sight)
 
     @property
     def pins(self) -> dict[str, str]:
@@ -141,7 +167,9 @@ class Planner:
         keys_seen: dict[str, str] = {}
         for name, node in self.graph.nodes.items():
             upstream = [decisions[other] for other in node.upstream]
-            if all(other.status == "cached" for other in upstream):
+            if self._pending(name):
+                decision = Decision(name, "depends", self._pending(name), self._changes(node, None))
+            elif all(other.status == "cached" for other in upstream):
                 decision = self.decide(node, {other.node: _built(other) for other in upstream})
                 twin = keys_seen.get(decision.identity.key) if decision.identity else None
                 if decision.status == "run" and twin is not None and name not in self.forced:
@@ -157,6 +185,9 @@ class Planner:
 
     def decide(self, node: Node, upstream: Mapping[str, Manifest]) -> Decision:
         """Decides for a node whose inputs are all there."""
+        look = self._looks.get(node.name)
+        if look is not None and (look.held or look.pending):
+            return Decision(node.name, "held", look.held or look.pending, hint=look.hint)
         identity = self.identify(node, upstream)
         found = self.store.lookup(identity.key)
         forced = node.name in self.forced
@@ -262,9 +293,15 @@ class Planner:
 
     def _may_be_held_above(self, node: Node, decisions: Mapping[str, Decision]) -> bool:
         return any(
-            decisions[name].status == "depends" and self.graph.nodes[name].stage.cost == "expensive"
+            decisions[name].status == "depends"
+            and (self.graph.nodes[name].stage.cost == "expensive" or bool(self._pending(name)))
             for name in self.graph.ancestors(node.name)
         )
+
+    def _pending(self, name: str) -> str:
+        """Why a node's sources are not known yet; empty if they are."""
+        look = self._looks.get(name)
+        return "" if look is None or look.held else look.pending
 
     def _twin(self, identity: Identity) -> Lookup | None:
         """The whole artifact that equal inputs and settings gave with other code, if there is one."""
@@ -288,7 +325,8 @@ class Planner:
         if manifest.code != self.code(node).digest:
             changes.append("code: " + (", ".join(self._changed_modules(node, manifest)) or "changed"))
         look = self._looks.get(node.name)
-        if look is not None and manifest.look != digest_json(look.identity):
+        known = look is not None and not look.held and not look.pending
+        if look is not None and known and manifest.look != digest_json(look.identity):
             changes.append("the sources changed")
         if identity is not None:
             before = {read.node + "." + read.output: read.digest for read in manifest.inputs}

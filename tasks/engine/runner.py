@@ -115,6 +115,7 @@ class Run:
         try:
             with store_errors(self.store.root):
                 self._execute(node, outcome)
+            self._repeat_warnings(name, outcome)
         except NightmillError as error:
             self.log.failed(outcome, error)
         except Exception as error:
@@ -130,6 +131,13 @@ class Run:
             self._warn(name, f"the run's record could not be saved: {error.message}")
         self._tell(self.listener.finished, outcome)
         return outcome
+
+    def _repeat_warnings(self, name: str, outcome: StageOutcome) -> None:
+        """Says what the look warns of, also where what it saw was built long ago."""
+        look = self.planner.look(name)
+        for warning in look.warnings if look is not None and outcome.outcome != "skipped" else ():
+            self._warn(name, warning)
+            outcome.warnings = [*outcome.warnings, warning]
 
     def _execute(self, node: Node, outcome: StageOutcome) -> None:
         if node.name not in self.selected and not self.graph.descendants(node.name) & self.selected:
@@ -159,7 +167,8 @@ class Run:
             raise Held(
                 decision.reason,
                 where=node.name,
-                hint=f"`nightmill accept CONFIG {node.name}` keeps the artifact; `--force {node.name}` builds anew",
+                hint=decision.hint
+                or f"`nightmill accept CONFIG {node.name}` keeps the artifact; `--force {node.name}` builds anew",
             )
         if decision.status == "cached":
             self._settle(node, decision, outcome)

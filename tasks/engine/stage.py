@@ -145,6 +145,14 @@ class Context(Protocol):
         """
         ...
 
+    def keep(self, file: Path) -> StoredFile:
+        """Takes a file written below `folder` into the store as part of no output, such as the bytes of a source."""
+        ...
+
+    def stored_file(self, file: StoredFile) -> InputFile:
+        """Returns a stored file as a part may read it, in whatever process it runs."""
+        ...
+
     def path(self, file: StoredFile) -> Path:
         """Returns a local file with the bytes of a stored one, such as a part's result.
 
@@ -201,16 +209,40 @@ class Look:
     Attributes:
         identity: JSON that enters the key: digests, never absolute paths or times.
         detail: JSON handed to `build` as `context.look`; must follow from what `identity` digests, but for locations.
+        pending: Why this is not known yet: something must be looked at that only a run looks at. The rest is empty.
+        held: Why the stage must wait; the rest is empty.
+        hint: What to do about what is held.
+        warnings: What every run should say, though it changes nothing that is built.
     """
 
     identity: JSON
     detail: JSON
+    pending: str = ""
+    held: str = ""
+    hint: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class StatCache(Protocol):
     """Remembers digests of files by path, inode, size and modification time."""
 
     def digest(self, path: Path) -> str: ...
+
+
+class Sight(StatCache, Protocol):
+    """What a look may see: files of this machine, and small records and objects of the store. All of it is quick."""
+
+    def record(self, name: str) -> bytes | None:
+        """Returns a record of the store, or None if there is none."""
+        ...
+
+    def holds(self, digest: str, size: int) -> bool:
+        """Tells whether the store has an object of that size."""
+        ...
+
+    def has_looked(self, key: str) -> bool:
+        """Tells whether this very command has looked at what is remembered under a key, such as a remote source."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,5 +266,5 @@ class Stage:
     outputs: tuple[str, ...]
     build: Callable[[Context], None]
     cost: Literal["cheap", "expensive"] = "cheap"
-    look: Callable[[Any, StatCache], Look] | None = None
+    look: Callable[[Any, Sight], Look] | None = None
     keeps_ledger: bool = False

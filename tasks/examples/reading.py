@@ -9,8 +9,8 @@ from pathlib import Path
 from schemas.config.examples import ExamplesConfig
 from schemas.tables import LANGUAGES
 from tasks.readers.faults import Fault
+from tasks.readers.identity import document_id
 from tasks.readers.records import Record, read_records
-from tasks.readers.texts import document_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Iterator
 
-from tasks.readers.encodings import UTF16_MARKS
-from tasks.readers.opened import BrokenFile
+from tasks.readers.decompression import BrokenFile
+from tasks.readers.encodings import marked
+from tasks.readers.faults import brief
 
 
 def bounded_lines(blocks: Iterable[bytes], limit: int) -> Iterator[bytes | None]:
@@ -35,20 +36,48 @@ def bounded_lines(blocks: Iterable[bytes], limit: int) -> Iterator[bytes | None]
 
 
 def as_utf8(head: bytes, blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yields `head` and `blocks` without a byte order mark; UTF-16 becomes UTF-8, so that newlines are one byte.
+    """Yields `head` and `blocks` without a byte order mark; UTF-16 and UTF-32 become UTF-8, so newlines are one byte.
 
     Raises:
-        BrokenFile: What claims to be UTF-16 is none.
+        BrokenFile: What claims to be UTF-16 or UTF-32 is none.
     """
-    if not head.startswith(UTF16_MARKS):
+    encoding = marked(head)
+    if encoding is None:
         yield head.removeprefix(codecs.BOM_UTF8)
         yield from blocks
         return
-    decoder = codecs.getincrementaldecoder("utf-16")()
+    decoder = codecs.getincrementaldecoder(encoding)()
     try:
         yield decoder.decode(head).encode()
         for block in blocks:
             yield decoder.decode(block).encode()
         yield decoder.decode(b"", final=True).encode()
-    except UnicodeDecodeError as error:
-        raise BrokenFile("invalid_utf16", error.reason) from None
+    except UnicodeError as error:
+        raise BrokenFile(f"invalid_{encoding.replace('-', '')}", brief(error)) from None
+
+
+def bounded_pieces(blocks: Iterable[bytes], end: bytes, limit: int) -> Iterator[bytes | None]:
+    """Yields what ends with `end`, `end` included, and what is left at the end of the stream.
+
+    In place of a piece of more than `limit` bytes stands None; it is not kept.
+    """
+    pending = bytearray()
+    size = 0  # Of the piece so far, kept or not.
+    for block in blocks:
+        pending += block
+        size += len(block)
+        start = 0
+        # What was looked through before holds no end, but for one that was cut in two.
+        found = pending.find(end, max(0, len(pending) - len(block) - len(end) + 1))
+        while found >= 0:
+            stop = found + len(end)
+            length = size - (len(pending) - stop)
+            yield bytes(pending[start:stop]) if length <= limit else None
+            size -= length
+            start = stop
+            found = pending.find(end, start)
+        del pending[:start]
+        if size > limit:
+            del pending[: max(0, len(pending) - len(end) + 1)]
+    if size:
+        yield bytes(pending) if size <= limit else None

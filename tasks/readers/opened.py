@@ -1,57 +1,16 @@
-"""Reading a file whose digest is known: once, through gzip, in bounded memory, and checked as it is read."""
+"""Reading a file whose digest is known: once, in bounded memory, and checked as it is read."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
-import zlib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from schemas.errors import StageFailed
-from tasks.readers.faults import Fault, brief
-from tasks.readers.formats import is_gzip
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
-BLOCK_BYTES = 1024**2
-
-
-class BrokenFile(Exception):
-    """The rest of a file cannot be read; `fault` says why. Never leaves this package."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.detail = detail
-
-    def fault(self, line: int) -> Fault:
-        return Fault(line, self.reason, self.detail)
-
-
-class _HashedFile(io.RawIOBase):
-    """Passes a file's bytes on and digests them in passing."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb", buffering=0)
-        self.digest = hashlib.sha256()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Buffer) -> int:
-        view = memoryview(buffer)
-        count = self._file.readinto(view) or 0
-        self.digest.update(view[:count])
-        return count
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
+from tasks.readers.decompression import BLOCK_BYTES, Limits, decompressed
+from tasks.readers.formats import Compression
 
 
 class OpenedFile:
@@ -67,44 +26,22 @@ class OpenedFile:
     def __init__(self, path: Path, *, locator: str, sha256: str) -> None:
         self._locator = locator
         self._sha256 = sha256
-        try:
-            self._raw = _HashedFile(path)
-        except OSError as error:
-            raise changed(locator, error.strerror or str(error)) from None
-        self._buffered = io.BufferedReader(self._raw, BLOCK_BYTES)
-        self._content: io.BufferedReader[_HashedFile] | gzip.GzipFile = (
-            gzip.GzipFile(fileobj=self._buffered) if is_gzip(path.name) else self._buffered
-        )
+        self._digest = hashlib.sha256()
+        self._file = _open(path, locator)
 
-    def blocks(self) -> Iterator[bytes]:
+    def raw(self) -> Iterator[bytes]:
+        """Yields the file's own bytes in pieces of at most `BLOCK_BYTES`."""
+        while block := _read(self._file, BLOCK_BYTES, self._locator):
+            self._digest.update(block)
+            yield block
+
+    def blocks(self, compression: Compression | None, limits: Limits) -> Iterator[bytes]:
         """Yields the content, decompressed, in pieces of at most `BLOCK_BYTES`.
 
         Raises:
-            BrokenFile: The compressed data end too early or are damaged; what came before was yielded.
+            BrokenFile: As `decompressed`.
         """
-        while True:
-            try:
-                block = self._content.read1(BLOCK_BYTES)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise BrokenFile("broken_gzip", brief(error)) from None
-            if not block:
-                return
-            yield block
-
-    def read(self, limit: int) -> bytes | None:
-        """Returns the whole content, or None if it is longer than `limit` bytes.
-
-        Raises:
-            BrokenFile: As `blocks`.
-        """
-        pieces: list[bytes] = []
-        size = 0
-        for block in self.blocks():
-            size += len(block)
-            if size > limit:
-                return None
-            pieces.append(block)
-        return b"".join(pieces)
+        return decompressed(self.raw(), compression, limits)
 
     def __enter__(self) -> OpenedFile:
         return self
@@ -112,14 +49,56 @@ class OpenedFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
+        with self._file:
             if kind is None:
-                while self._buffered.read1(BLOCK_BYTES):
+                for _ in self.raw():
                     pass
-                if self._raw.digest.hexdigest() != self._sha256:
+                if self._digest.hexdigest() != self._sha256:
                     raise changed(self._locator, "its bytes differ")
-        finally:
-            self._buffered.close()
+
+
+def open_checked(path: Path, *, locator: str, sha256: str) -> BufferedReader:
+    """Returns a file for random access, its bytes checked first.
+
+    Raises:
+        StageFailed: As `OpenedFile`.
+    """
+    file = _open(path, locator)
+    try:
+        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            raise changed(locator, "its bytes differ")
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def read_checked(path: Path, *, locator: str, sha256: str, size: int) -> bytes:
+    """Returns the bytes of a small file of a known size.
+
+    Raises:
+        StageFailed: As `OpenedFile`.
+    """
+    with _open(path, locator) as file:
+        data = _read(file, size + 1, locator)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise changed(locator, "its bytes differ")
+    return data
+
+
+def _open(path: Path, locator: str) -> BufferedReader:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise changed(locator, error.strerror or str(error)) from None
+
+
+def _read(file: BufferedReader, size: int, locator: str) -> bytes:
+    try:
+        return file.read(size)
+    except OSError as error:
+        raise changed(locator, error.strerror or str(error)) from None
 
 
 def changed(locator: str, why: str) -> StageFailed:

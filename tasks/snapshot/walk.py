@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import heapq
 import os
 from collections.abc import Iterable
@@ -18,23 +17,27 @@ class Walk:
 
     Attributes:
         files: Relative "/"-separated paths, sorted; among them links that lead nowhere.
+        outside: Links that lead out of the folder and were not followed, sorted; those to folders end with `/`.
         skipped: What was left out and why, sorted, for people.
     """
 
     files: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
 
-def walk(root: Path) -> Walk:
+def walk(root: Path, *, follow_links: bool = False) -> Walk:
     """Lists the files below a folder.
 
-    Links are followed. A real folder is entered once, by its own path if it lies below `root`, else by the first link
-    in sorted order: so loops end, and no document is seen twice. Hidden files and folders are left out.
+    Links inside the folder are followed, links that lead out of it only if `follow_links` says so. A real folder is
+    entered once, by its own path if it lies below `root`, else by the first link in sorted order: so loops end, and no
+    document is seen twice. Hidden files and folders are left out.
 
     Raises:
         ConfigError: A folder cannot be read.
     """
     found = Walk()
+    inside = None if follow_links else os.path.join(os.path.realpath(root), "")  # noqa: PTH118
     entered: dict[tuple[int, int], str] = {}
     folders = [""]
     links: list[str] = []
@@ -49,18 +52,24 @@ def walk(root: Path) -> Walk:
                 found.skipped.append(f"{prefix}: the same folder as {same or 'the whole source'}, read once")
                 continue
             with os.scandir(place) as entries:
-                _sort_in(found, entries, f"{prefix}/" if prefix else "", folders, links)
+                _sort_in(found, entries, f"{prefix}/" if prefix else "", folders, links, inside)
         except OSError as error:
             raise ConfigError(
                 f"the folder cannot be read: {error.strerror}", where=place, hint="check its permissions"
             ) from None
     found.files.sort()
+    found.outside.sort()
     found.skipped.sort()
     return found
 
 
 def _sort_in(
-    found: Walk, entries: Iterable[os.DirEntry[str]], prefix: str, folders: list[str], links: list[str]
+    found: Walk,
+    entries: Iterable[os.DirEntry[str]],
+    prefix: str,
+    folders: list[str],
+    links: list[str],
+    inside: str | None,
 ) -> None:
     for entry in entries:
         if entry.name.startswith("."):
@@ -75,22 +84,14 @@ def _sort_in(
                 continue
         if entry.is_dir(follow_symlinks=False):
             folders.append(path)
+        elif inside is not None and entry.is_symlink() and not _leads_inside(entry.path, inside):
+            found.outside.append(f"{path}/" if entry.is_dir() else path)
         elif entry.is_symlink() and entry.is_dir():
             heapq.heappush(links, path)
         elif entry.is_file() or entry.is_symlink():
             found.files.append(path)
 
 
-def matches(path: str, glob: str) -> bool:
-    """Tells whether a relative path matches a pattern; `**` stands for any number of folders."""
-    return glob == "**/*" or _match(path.split("/"), glob.split("/"))
-
-
-def _match(parts: list[str], patterns: list[str]) -> bool:
-    if not patterns:
-        return not parts
-    if patterns[0] == "**":
-        if len(patterns) == 1:
-            return bool(parts)
-        return any(_match(parts[start:], patterns[1:]) for start in range(len(parts)))
-    return bool(parts) and fnmatch.fnmatchcase(parts[0], patterns[0]) and _match(parts[1:], patterns[1:])
+def _leads_inside(link: str, inside: str) -> bool:
+    """Tells whether a link ends below a folder, or at the folder itself, wherever it passes through."""
+    return os.path.join(os.path.realpath(link), "").startswith(inside)  # noqa: PTH118

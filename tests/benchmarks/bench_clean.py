@@ -80,6 +80,7 @@ def _documents(corpus: pl.DataFrame) -> pl.DataFrame:
         licence=pl.lit(""),
         origin=pl.lit(""),
         first_seen=pl.lit(""),
+        date=pl.lit(""),
         format=pl.col("format").replace_strict(FORMATS, default="text"),
         text=pl.col("content"),
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +15,17 @@ import pyarrow as pa
 from schemas.config.base import Config
 from schemas.config.collect import CollectConfig
 from schemas.config.snapshot import SnapshotConfig
-from schemas.config.sources import FilesSource
+from schemas.config.source import AnySource, RemoteSource
 from schemas.errors import NightmillError
 from schemas.tables import COLLECTED, QUARANTINED
 from tasks.collect.stage import STAGE as COLLECT
 from tasks.engine.child import build
+from tasks.engine.planner import StoreSight
 from tasks.engine.spec import BuildResult, BuildSpec, InputSpec
-from tasks.engine.stage import Stage
+from tasks.engine.stage import Look, Stage
+from tasks.fetch.record import record_key
+from tasks.fetch.take import Looked, take_look
+from tasks.snapshot.look import look
 from tasks.snapshot.stage import STAGE as SNAPSHOT
 from tasks.store.store import Store
 from tasks.tables.parquet import read_table
@@ -54,6 +61,27 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.store = Store.open(folder / "store")
         self._folder = folder
+        self._looked: set[str] = set()
+
+    def take_look(self, sources: Mapping[str, AnySource], at: str = "2026-01-01T00:00:00") -> dict[str, Looked]:
+        """Looks at the remote sources, in this process."""
+        found = {}
+        for name, source in sources.items():
+            if isinstance(source, RemoteSource):
+                self._looked.add(record_key(source))
+                now = datetime.fromisoformat(at).replace(tzinfo=UTC)
+                found[name] = take_look(name, source, self.store, now=lambda now=now: now)
+        return found
+
+    def look(self, sources: Mapping[str, AnySource]) -> Look:
+        """What the next plan sees of the sources."""
+        return look(SnapshotConfig(sources=sources), StoreSight(self.store, self._looked))
+
+    def refreshed(self, sources: Mapping[str, AnySource], before: Built | None = None, day: int = 1) -> Built:
+        """Looks at remote sources and takes a snapshot."""
+        date = f"2026-01-{day:02}"
+        self.take_look(sources, f"{date}T00:00:00")
+        return self.snapshot(sources, before, date)
 
     def build(
         self,
@@ -65,7 +93,7 @@ class Bench:
         date: str = "2026-01-01",
     ) -> Built:
         """Looks and builds; raises what the stage raised."""
-        look = stage.look(config, self.store.cache).detail if stage.look else None
+        look = stage.look(config, StoreSight(self.store, self._looked)).detail if stage.look else None
         spec = BuildSpec(
             node=stage.name,
             stage=stage.name,
@@ -85,14 +113,23 @@ class Bench:
             raise NightmillError.from_json(result.error)
         return Built(result, self.store)
 
-    def snapshot(self, sources: dict[str, FilesSource], before: Built | None = None, date: str = "2026-01-01") -> Built:
+    def snapshot(
+        self, sources: Mapping[str, AnySource], before: Built | None = None, date: str = "2026-01-01"
+    ) -> Built:
         predecessor = None if before is None else {"files": before.as_input("files")}
         return self.build(SNAPSHOT, SnapshotConfig(sources=sources), predecessor=predecessor, date=date)
 
-    def collect(self, sources: dict[str, FilesSource], snapshot: Built | None = None, part_bytes: int = 2**20) -> Built:
+    def collect(
+        self, sources: Mapping[str, AnySource], snapshot: Built | None = None, part_bytes: int = 2**20
+    ) -> Built:
         snapshot = snapshot or self.snapshot(sources)
         config = CollectConfig(sources=sources, part_bytes=part_bytes)
         return self.build(COLLECT, config, {"files": snapshot.as_input("files")})
+
+
+def ledger(built: Built) -> list[dict[str, Any]]:
+    """Returns the rows of a snapshot."""
+    return [json.loads(line) for line in built.paths("files")[0].read_text(encoding="utf-8").splitlines()]
 
 
 def documents(built: Built) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ def collected(text: str, *, format: str = "text", source: str = "docs", offset: 
         "licence": "MIT",
         "origin": "tests 1",
         "first_seen": "2026-11-22",
+        "date": "",
         "format": format,
         "text": text,
     }

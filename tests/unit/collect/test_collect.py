@@ -1,17 +1,20 @@
 """Files to documents: every format, every kind of bad input, and what one more file costs."""
 
+import bz2
 import gzip
 import json
+import lzma
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from source_files import tar_archive, warc_record, wiki_dump, wiki_page, zip_archive
 from source_stages import Bench, documents, quarantine
 
 from schemas.config.sources import FilesSource
 from schemas.errors import BadInputError, StageFailed
-from tasks.readers.texts import document_id
+from tasks.readers.identity import document_id
 
 CHINESE = "中文的文本和英文的一样重要，我们不把它当作第二种语言。"
 
@@ -74,6 +77,40 @@ def test_every_format_becomes_documents(tmp_path: Path) -> None:
     assert quarantine(built) == []
 
 
+def test_archives_web_archives_and_dumps_become_documents_with_their_locators(tmp_path: Path) -> None:
+    records = [
+        warc_record("https://example.org/a", b"<p>a page</p>"),
+        warc_record("https://example.org/b", b"", media="image/png"),
+    ]
+    pages = [wiki_page("甲", "'''甲'''是[[乙]]"), wiki_page("丙", "x", redirect=True)]
+    root = write(
+        tmp_path / "web",
+        {
+            "a/books.zip": zip_archive({"en/one.txt": b"one", "../two.txt": b"evil", "zh/三.txt": CHINESE.encode()}),
+            "b.tar.xz": lzma.compress(tar_archive({"rows.jsonl": jsonl({"text": "first"}, {"text": 7})})),
+            "c.csv.bz2": bz2.compress(b"text,licence\ncell,CC0-1.0\n"),
+            "d.warc.gz": b"".join(map(gzip.compress, records)),
+            "zhwiki-1-pages-articles.xml.bz2": bz2.compress(wiki_dump(*pages)),
+        },
+    )
+    built = Bench(tmp_path).collect(source(root))
+    columns = ("path", "offset", "format", "licence", "origin", "date", "text")
+    address = "https://zh.wikipedia.org/wiki/%E7%94%B2"
+    assert [tuple(row[column] for column in columns) for row in documents(built)] == [
+        ("a/books.zip!/en/one.txt", 0, "text", "MIT", "web", "", "one"),
+        ("a/books.zip!/zh/三.txt", 0, "text", "MIT", "web", "", CHINESE),
+        ("b.tar.xz!/rows.jsonl", 0, "text", "MIT", "web", "", "first"),
+        ("c.csv.bz2", 1, "text", "CC0-1.0", "web", "", "cell"),
+        ("d.warc.gz", 0, "html", "MIT", "https://example.org/a", "2026-01-01T00:00:00Z", "<p>a page</p>"),
+        ("zhwiki-1-pages-articles.xml.bz2", 0, "text", "MIT", address, "2026-01-02T03:04:05Z", "甲是乙"),
+    ]
+    assert quarantine(built) == [
+        ("a/books.zip!/../two.txt", 0, "unsafe_name"),
+        ("b.tar.xz!/rows.jsonl", 2, "not_a_text"),
+    ]
+    assert built.metrics["skipped"] == {"web": {"content_type": 1, "redirect": 1}}
+
+
 def test_encodings_that_chinese_users_have_are_read(tmp_path: Path) -> None:
     record = json.dumps({"text": CHINESE}, ensure_ascii=False) + "\n"
     root = write(
@@ -105,13 +142,15 @@ def test_bad_input_is_quarantined_with_file_and_line_and_the_run_goes_on(tmp_pat
         b'{"text": "kept too"}',
     ]
     (tmp_path / "web").mkdir()
-    (tmp_path / "web/gone.txt").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "web/gone.txt").symlink_to(tmp_path / "web/nowhere")
+    (tmp_path / "web/out.txt").symlink_to("/etc/hostname")
+    (tmp_path / "web/outside").symlink_to("/etc", target_is_directory=True)
     root = write(
         tmp_path / "web",
         {
             "bad.jsonl": b"\n".join(lines),
             "empty.txt": "",
-            "latin.txt": "first line\ncaf\xe9 noir\n".encode("latin-1"),
+            "mixed.txt": b"first line\n" + CHINESE.encode() + b"\ncaf\xe9\n",
             "long.txt": "x" * 3000,
             "broken.txt.gz": gzip.compress(b"half a document")[:-12],
             "broken.jsonl.gz": b"no gzip at all",
@@ -136,12 +175,14 @@ def test_bad_input_is_quarantined_with_file_and_line_and_the_run_goes_on(tmp_pat
         ("column.parquet", 0, "missing_column"),
         ("empty.txt", 0, "empty"),
         ("gone.txt", 0, "unreadable"),
-        ("latin.txt", 2, "invalid_utf8"),
         ("long.txt", 0, "file_too_large"),
+        ("mixed.txt", 3, "invalid_utf8"),
+        ("out.txt", 0, "link_outside"),
+        ("outside", 0, "link_outside"),
     ]
     assert built.metrics["quarantined"]["web"]["not_json"] == 2
     assert built.metrics["documents"] == {"web": 2}
-    assert built.result.warnings[0].startswith("web: 16 of 18 records quarantined (broken_gzip 2, ")
+    assert built.result.warnings[0].startswith("web: 18 of 20 records quarantined (broken_gzip 2, ")
 
 
 def test_of_a_gzip_file_that_breaks_off_the_whole_lines_before_stay(tmp_path: Path) -> None:

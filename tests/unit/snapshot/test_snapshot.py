@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from source_stages import Bench, Built
 from schemas.config.snapshot import SnapshotConfig
 from schemas.config.sources import FilesSource
 from schemas.errors import ConfigError
+from tasks.engine.planner import StoreSight
 from tasks.engine.stage import Look
+from tasks.fetch.globs import matches
 from tasks.snapshot.look import look
-from tasks.snapshot.walk import matches, walk
-from tasks.store.cache import LocalCache
+from tasks.snapshot.walk import walk
+from tasks.store.store import Store
 
 
 def write(root: Path, files: dict[str, str]) -> Path:
@@ -24,7 +27,8 @@ def write(root: Path, files: dict[str, str]) -> Path:
 
 
 def look_at(**sources: FilesSource) -> Look:
-    return look(SnapshotConfig(sources=sources), LocalCache(None))
+    with tempfile.TemporaryDirectory() as folder:
+        return look(SnapshotConfig(sources=sources), StoreSight(Store.open(Path(folder), create=False)))
 
 
 def paths(seen: Look, source: str = "web") -> list[str]:
@@ -80,21 +84,33 @@ def test_a_directory_loop_is_walked_once_and_named(tmp_path: Path) -> None:
         "a/again: the same folder as a/b, read once",
         "a/b/up: the same folder as the whole source, read once",
     ]
-    built = Bench(tmp_path / "bench").snapshot({"web": FilesSource(path=tmp_path / "a/b")})
-    assert built.result.warnings == [f"web/{line}" for line in walk(tmp_path / "a/b").skipped]
+    built = Bench(tmp_path / "bench").snapshot({"web": FilesSource(path=tmp_path / "a/b", follow_links=True)})
+    assert built.result.warnings == [f"web/{line}" for line in walk(tmp_path / "a/b", follow_links=True).skipped]
     assert len(built.result.warnings) == 2
 
 
-def test_a_linked_folder_outside_the_source_is_read_under_the_first_link(tmp_path: Path) -> None:
-    write(tmp_path, {"outside/one.txt": "1", "source/two.txt": "2"})
+def test_links_that_lead_outside_are_set_aside_unless_they_are_to_be_followed(tmp_path: Path) -> None:
+    write(tmp_path, {"outside/one.txt": "1", "source/two.txt": "2", "source-too/three.txt": "3"})
     for link in ("y", "x"):
         (tmp_path / "source" / link).symlink_to(tmp_path / "outside", target_is_directory=True)
-    assert walk(tmp_path / "source").files == ["two.txt", "x/one.txt"]
+    (tmp_path / "source/file.txt").symlink_to(tmp_path / "source-too/three.txt")
+    (tmp_path / "source/logo.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "source/inside.txt").symlink_to(tmp_path / "source/../source/two.txt")
+    found = walk(tmp_path / "source", follow_links=True)
+    assert found.files == ["file.txt", "inside.txt", "logo.png", "two.txt", "x/one.txt"] and found.outside == []
+    found = walk(tmp_path / "source")
+    assert found.files == ["inside.txt", "two.txt"] and found.outside == ["file.txt", "logo.png", "x/", "y/"]
+    faults = [row for row in look_at(web=FilesSource(path=tmp_path / "source")).detail["web"]["files"] if row[6]]
+    assert [(row[0], row[1], row[6]) for row in faults] == [
+        (name, "", "link_outside") for name in ("file.txt", "x", "y")
+    ]
 
 
 def test_a_link_that_leads_nowhere_is_kept_to_be_quarantined(tmp_path: Path) -> None:
     (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")
-    assert look_at(web=FilesSource(path=tmp_path)).detail["web"]["files"] == [["gone.txt", "", 0, "", "web", "text"]]
+    assert look_at(web=FilesSource(path=tmp_path)).detail["web"]["files"] == [
+        ["gone.txt", "", 0, "", "web", "text", "unreadable"]
+    ]
 
 
 def test_a_file_name_that_is_not_utf8_is_named_in_a_warning(tmp_path: Path) -> None:
@@ -183,6 +199,8 @@ def test_the_ledger_is_the_same_bytes_in_another_folder_and_store(tmp_path: Path
         "language": "zh",
         "format": "markdown",
         "first_seen": "2026-01-01",
+        "stored": False,
+        "fault": "",
     }
 
 

@@ -1,0 +1,3 @@
+"""What integration tests share."""
+
+from s3_server import moto, s3  # noqa: F401

@@ -1,0 +1,3 @@
+"""What tests against real servers share."""
+
+from postgres_server import postgres  # noqa: F401
