@@ -23,6 +23,8 @@ BATCH_ROWS = 64
 
 BATCH_BYTES = 8 * 1024**2
 
+_THRIFT_LIMITS = {"thrift_string_size_limit": 100_000_000, "thrift_container_size_limit": 1_000_000}
+
 
 def parquet_rows(stream: BinaryIO, size: int, fields: Sequence[str], limits: Limits) -> Iterator[Record | Fault]:
     """Yields the rows of a Parquet file of `size` bytes, with those of `fields` that it has."""
@@ -48,9 +50,6 @@ def parquet_rows(stream: BinaryIO, size: int, fields: Sequence[str], limits: Lim
         yield broken.fault(row + 1)
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         yield Fault(row + 1 if row else 0, "broken_parquet", brief(error))
-
-
-_THRIFT_LIMITS = {"thrift_string_size_limit": 100_000_000, "thrift_container_size_limit": 1_000_000}
 
 
 def _rows(batch: pa.RecordBatch, before: int) -> Iterator[Record | Fault]:
