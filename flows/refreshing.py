@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from schemas.config.snapshot import SnapshotConfig
 from schemas.config.source import RemoteSource
 from schemas.manifest import StageOutcome
+from tasks.engine.listener import Listener
 from tasks.engine.planner import StoreSight
-from tasks.engine.runner import Listener
 from tasks.fetch.record import record_key
 from tasks.fetch.verdict import judge
 from tasks.store.store import Store

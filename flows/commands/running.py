@@ -25,8 +25,8 @@ from schemas.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from flows.session import Session
+    from tasks.engine.listener import Listener
     from tasks.engine.planner import Decision
-    from tasks.engine.runner import Listener
 
 
 def register(app: typer.Typer) -> None:
