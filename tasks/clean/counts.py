@@ -42,7 +42,7 @@ _LATIN = ((0x41, 0x24F), (0x1E00, 0x1EFF), (0x2C60, 0x2C7F), (0xA722, 0xA7FF), (
 
 
 @cache
-def _class_of_code_point() -> npt.NDArray[np.uint8]:
+def class_of_code_point() -> npt.NDArray[np.uint8]:
     table = np.zeros(0x110000, dtype=np.uint8)
     for code in range(_HAN_SUPPLEMENT[0]):
         category = unicodedata.category(chr(code))
@@ -75,7 +75,7 @@ def count(texts: pl.Series) -> pl.DataFrame:
         return count(pl.Series([""])).clear()
     lengths = texts.str.len_chars().to_numpy().astype(np.int64) + 1  # and the newline that ends every document
     codes = np.frombuffer(("\n".join(texts.to_list()) + "\n").encode("utf-32-le"), dtype=np.uint32)
-    classes = _class_of_code_point()[codes]
+    classes = class_of_code_point()[codes]
     ends = np.cumsum(lengths)
     kinds = len(CharacterClass)
     slots = np.repeat(np.arange(documents, dtype=np.int64) * kinds, lengths)

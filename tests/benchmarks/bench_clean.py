@@ -16,11 +16,11 @@ from typing import TypeVar
 import polars as pl
 
 from schemas.config.clean import CleanConfig
-from tasks.clean.characters import normalise
 from tasks.clean.counts import count
 from tasks.clean.language import english_confidence, languages
-from tasks.clean.markup import html_to_text
 from tasks.clean.part import judge
+from tasks.text.characters import normalise
+from tasks.text.markup import html_to_text
 
 T = TypeVar("T")
 FORMATS = {"html": "html", "md": "markdown", "rst": "rst"}
