@@ -8,6 +8,7 @@ a unit with a letter or digit in it. `tests/support/clean_reference.py` says the
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -84,19 +85,19 @@ _S32 = np.uint64(32)
 
 
 @compiled
-def _mixed(value: U64, item: U64) -> U64:
+def _mixed(value: Any, item: Any) -> Any:
     value = (value ^ item) * _MULTIPLIER
     return value ^ (value >> _S29)
 
 
 @compiled
-def _final(value: U64) -> U64:
+def _final(value: Any) -> Any:
     value = value * _MIX
     return value ^ (value >> _S32)
 
 
 @compiled
-def word_hash(points: I64) -> U64:
+def word_hash(points: I64) -> Any:
     """Hashes a word given as code points."""
     value = _SEED
     for point in points:
@@ -105,7 +106,7 @@ def word_hash(points: I64) -> U64:
 
 
 @compiled
-def _slot(keys: U64, stamps: I64, stamp: int, key: U64) -> int:
+def _slot(keys: U64, stamps: I64, stamp: Any, key: Any) -> Any:
     """Where a key stands in an open table, or would; what bears another stamp counts as free."""
     mask = np.uint64(len(keys) - 1)
     place = key & mask
@@ -164,7 +165,7 @@ def line_words(data: U8, begins: I64, ends: I64, chinese: Bools, table: U8) -> t
 
 
 @compiled
-def _repeats(hashes: U64, sizes: I64) -> tuple[int, int]:
+def _repeats(hashes: U64, sizes: I64) -> tuple[Any, Any]:
     """Counts the items that stood before, and their characters."""
     room = 8
     while room < 2 * len(hashes):
@@ -231,7 +232,7 @@ def _ngrams(units: U64, sizes: I64, top: I64, repeated: I64, top_size: I64, repe
         for column in range(len(repeated)):
             if repeated[column] == n:
                 stamp += 1
-                index = np.int64(0)
+                index = 0
                 while index < count:
                     where = _slot(keys, stamps, stamp, grams[index])
                     if stamps[where] == stamp:
@@ -381,7 +382,8 @@ def measure(
                 unit_hash = _mixed(unit_hash, np.uint64(point))
                 unit_chars += 1
                 unit_word_chars += in_word
-                unit_has_letter |= flags & LETTER != 0
+                if flags & LETTER:
+                    unit_has_letter = True
                 if single and single_units:
                     units[unit_count] = _final(unit_hash)
                     sizes[unit_count] = 1
@@ -408,7 +410,8 @@ def measure(
             # Sentences.
             if flags & SENTENCE_END:
                 pending_sentence = True
-                pending_wide |= point > 127
+                if point > 127:
+                    pending_wide = True
             elif pending_sentence and not (flags & CLOSING):
                 row[20] += pending_wide or space
                 pending_sentence = False
@@ -431,7 +434,7 @@ def measure(
                     pending_chars = np.int64(0)
                     line_flags = flags
                     line_dots = line_dots + 1 if point == 46 else np.int64(0)
-                    line_ends_ellipsis = point == 0x2026 or line_dots >= 3
+                    line_ends_ellipsis = bool(point == 0x2026 or line_dots >= 3)
             elif line_chars > 0:
                 row[7] += line_first & BULLET != 0
                 row[8] += line_ends_ellipsis

@@ -82,15 +82,17 @@ def c4_lines(
     reasons = np.full(len(words), -1, dtype=np.int8)
     for language, rule in rules.items():
         ours = (languages == language).to_numpy()[lines.text]
-        checks = (
-            (POLICY_LINE, rule.drop_policy_lines, lambda: _lines_with(texts, starts, lines, POLICIES)),
-            (JAVASCRIPT_LINE, rule.drop_javascript_lines, lambda: _lines_with(texts, starts, lines, JAVASCRIPT)),
-            (FEW_WORDS, rule.min_line_words, lambda: words < (rule.min_line_words or 0)),  # noqa: B023
-            (UNPUNCTUATED, rule.terminal_marks, lambda: ~terminal),
-        )
-        for reason, wanted, fails in checks:
-            if rule.enabled and wanted:
-                reasons[ours & fails()] = REASONS.index(reason)
+        if not rule.enabled or not ours.any():
+            continue
+        # What is said last stands, so the plainest reason comes last.
+        if rule.drop_policy_lines:
+            reasons[ours & _lines_with(texts, starts, lines, POLICIES)] = REASONS.index(POLICY_LINE)
+        if rule.drop_javascript_lines:
+            reasons[ours & _lines_with(texts, starts, lines, JAVASCRIPT)] = REASONS.index(JAVASCRIPT_LINE)
+        if rule.min_line_words is not None:
+            reasons[ours & (words < rule.min_line_words)] = REASONS.index(FEW_WORDS)
+        if rule.terminal_marks:
+            reasons[ours & ~terminal] = REASONS.index(UNPUNCTUATED)
     counts = _counts(len(texts), lines, reasons)
     return _rewritten(texts, data, starts, lines, reasons >= 0, config), counts
 

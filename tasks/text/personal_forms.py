@@ -23,7 +23,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from tasks.text.utf8 import I64, U8, U64, Bools, compiled
+from tasks.text.utf8 import I64, U8, Bools, compiled
 
 I32 = npt.NDArray[np.int32]
 
@@ -40,10 +40,10 @@ _NO_TOP_LEVEL_DOMAINS = (
 )
 _VERSION_WORDS = "version versions ver v release rel rev revision section chapter build appendix clause"
 _IBAN_LENGTHS = (
-    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DK18 DO28 EE20 EG29 ES24 FI18 "
-    "FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 "
-    "LV21 LY25 MC27 MD24 ME22 MK19 MR27 MT31 MU30 NL18 NO15 PK24 PL28 PS29 PT25 QA29 RO24 RS22 SA24 SC31 SD18 SE24 SI19 SK24"
-    " SM27 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20"
+    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DK18 DO28 EE20 EG29 ES24 "
+    "FI18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 "
+    "LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MR27 MT31 MU30 NL18 NO15 PK24 PL28 PS29 PT25 QA29 RO24 RS22 "
+    "SA24 SC31 SD18 SE24 SI19 SK24 SM27 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20"
 )
 _COUNTRY_CODES = (
     "1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86"
@@ -70,12 +70,15 @@ def _code(word: str) -> int:
     return value
 
 
+_PLACEHOLDERS = np.array(sorted(_code(name) for name in ("email", "phone", "ip", "card", "iban", "id")), np.int64)
+
+
 @cache
-def tables() -> tuple[U64, U64, I32, Bools, Bools]:
+def tables() -> tuple[I64, I64, I32, Bools, Bools]:
     """Returns what `search` looks up: words that are no top-level domain, words that a version follows, the length of
     an IBAN by its two letters, country codes and provinces by number."""
-    no_domains = np.array(sorted(_code(word) for word in _NO_TOP_LEVEL_DOMAINS.split() if word.isalpha()), np.uint64)
-    versions = np.array(sorted(_code(word) for word in _VERSION_WORDS.split()), np.uint64)
+    no_domains = np.array(sorted(_code(word) for word in _NO_TOP_LEVEL_DOMAINS.split() if word.isalpha()), np.int64)
+    versions = np.array(sorted(_code(word) for word in _VERSION_WORDS.split()), np.int64)
     lengths = np.zeros(26 * 26, dtype=np.int32)
     for entry in _IBAN_LENGTHS.split():
         lengths[(ord(entry[0]) - 65) * 26 + ord(entry[1]) - 65] = int(entry[2:])
@@ -92,8 +95,8 @@ def search(
     starts: I64,
     wanted: Bools,
     public_only: bool,
-    no_domains: U64,
-    versions: U64,
+    no_domains: I64,
+    versions: I64,
     iban_lengths: I32,
     countries: Bools,
     provinces: Bools,
@@ -104,7 +107,7 @@ def search(
     for number in range(len(starts) - 1):
         begin = starts[number]
         end = starts[number + 1]
-        last = np.int64(-1)  # where the span before ended
+        last = -1  # where the span before ended
         place = begin
         while place < end:
             byte = data[place]
@@ -113,7 +116,7 @@ def search(
                 place += 1
                 continue
             first = place
-            stop = np.int64(0)
+            stop = 0
             kind = -1
             if byte == 64:
                 if wanted[EMAIL]:
@@ -217,24 +220,7 @@ def _ends_placeholder(data: U8, begin: int, place: int) -> bool:
         size += 1
     if at < begin or data[at] != 60:
         return False
-    a = data[at + 1]
-    b = data[at + 2]
-    if size == 2:
-        return a == 73 and (b == 68 or b == 80)  # ID IP
-    if size == 4:
-        c = data[at + 3]
-        d = data[at + 4]
-        # CARD IBAN
-        return (a == 67 and b == 65 and c == 82 and d == 68) or (a == 73 and b == 66 and c == 65 and d == 78)
-    if size == 5:
-        c = data[at + 3]
-        d = data[at + 4]
-        e = data[at + 5]
-        # EMAIL PHONE
-        return (a == 69 and b == 77 and c == 65 and d == 73 and e == 76) or (
-            a == 80 and b == 72 and c == 79 and d == 78 and e == 69
-        )
-    return False
+    return _in(_letters_code(data, at + 1, place - 1), _PLACEHOLDERS)
 
 
 @compiled
@@ -252,22 +238,22 @@ def _letters_code(data: U8, first: int, stop: int) -> int:
     """Letters, whatever their case, as one number; 0 if there are none, too many, or anything else."""
     if stop <= first or stop - first > 12:
         return 0
-    value = np.uint64(0)
+    value = 0
     for place in range(first, stop):
         if not _letter(data[place]):
             return 0
-        value = value * np.uint64(27) + np.uint64((data[place] | 32) - 96)
+        value = value * 27 + (int(data[place]) | 32) - 96
     return value
 
 
 @compiled
-def _in(value: int, sorted_values: U64) -> bool:
-    place = np.searchsorted(sorted_values, np.uint64(value))
-    return place < len(sorted_values) and sorted_values[place] == np.uint64(value)
+def _in(value: int, sorted_values: I64) -> bool:
+    place = np.searchsorted(sorted_values, value)
+    return bool(place < len(sorted_values) and sorted_values[place] == value)
 
 
 @compiled
-def _email(data: U8, begin: int, end: int, at: int, last: int, no_domains: U64) -> tuple[int, int]:
+def _email(data: U8, begin: int, end: int, at: int, last: int, no_domains: I64) -> tuple[int, int]:
     lowest = max(begin, last)
     first = at
     while first > lowest and at - first <= MAX_LOCAL:
@@ -335,7 +321,7 @@ def _resident_id(data: U8, place: int, end: int, provinces: Bools) -> int:
     if run == 17 and stop <= end and (data[place + 17] | 32) == 120:
         check = 10
     elif run == 18:
-        check = np.int64(data[place + 17]) - 48
+        check = int(data[place + 17]) - 48
     else:
         return 0
     if not _right_free(data, stop, end) or not provinces[_value(data, place, 2)]:
@@ -358,7 +344,7 @@ def _resident_id(data: U8, place: int, end: int, provinces: Bools) -> int:
         weight = 1
         for _ in range(17 - index):
             weight = weight * 2 % 11
-        total += weight * (np.int64(data[place + index]) - 48)
+        total += weight * (int(data[place + index]) - 48)
     return stop if (total + check) % 11 == 1 else 0
 
 
@@ -425,7 +411,7 @@ def _card_number(data: U8, place: int, stop: int, end: int, digits: I64) -> int:
     count = 0
     for index in range(place, stop):
         if _digit(data[index]):
-            digits[count] = np.int64(data[index]) - 48
+            digits[count] = int(data[index]) - 48
             count += 1
     if not _issuer(data, place, count, digits):
         return 0
@@ -456,9 +442,9 @@ def _iban(data: U8, place: int, end: int, lengths: I32) -> int:
             at += 1
             continue
         if _digit(byte):
-            characters[count] = np.int64(byte) - 48
+            characters[count] = int(byte) - 48
         elif 65 <= byte <= 90:
-            characters[count] = np.int64(byte) - 55
+            characters[count] = int(byte) - 55
         else:
             return 0
         count += 1
@@ -473,7 +459,7 @@ def _iban(data: U8, place: int, end: int, lengths: I32) -> int:
 
 
 @compiled
-def _after_version(data: U8, begin: int, place: int, versions: U64) -> bool:
+def _after_version(data: U8, begin: int, place: int, versions: I64) -> bool:
     at = place
     while at > begin and place - at < 4 and (data[at - 1] == 32 or data[at - 1] == 58):
         at -= 1
@@ -493,7 +479,7 @@ def _after_version(data: U8, begin: int, place: int, versions: U64) -> bool:
 
 
 @compiled
-def _ipv4(data: U8, begin: int, place: int, end: int, public_only: bool, versions: U64) -> int:
+def _ipv4(data: U8, begin: int, place: int, end: int, public_only: bool, versions: I64) -> int:
     octets = np.zeros(4, dtype=np.int64)
     at = place
     for index in range(4):
@@ -597,15 +583,12 @@ def _mobile_prefix(data: U8, place: int) -> bool:
         return False
     second = data[place + 1] - 48
     third = data[place + 2] - 48
-    if second == 3 or second == 8:
-        return True
-    if second == 4:
-        return third >= 5
-    if second == 5 or second == 9:
-        return third != 4
-    if second == 6:
-        return third == 2 or third == 5 or third == 6 or third == 7
-    return second == 7 and third <= 8
+    in_use = second == 3 or second == 8
+    in_use |= second == 4 and third >= 5
+    in_use |= (second == 5 or second == 9) and third != 4
+    in_use |= second == 6 and (third == 2 or third == 5 or third == 6 or third == 7)
+    in_use |= second == 7 and third <= 8
+    return bool(in_use)
 
 
 @compiled
