@@ -1,4 +1,6 @@
-"""The compiled loops of the published rules: one pass over the characters of a text, and one over its units per n-gram.
+"""The compiled loops over documents: counts of characters, and the measures of the published rules.
+
+Those take one pass over the characters of a text, and one over its units for each length of n-gram.
 
 A *unit* is what an n-gram is made of. In English it is a run of anything but white space, as in the papers' own code;
 in Chinese it is a Han or kana character, or a run of other letters and digits, and punctuation is left out. A *word* is
@@ -12,8 +14,25 @@ from typing import Any
 
 import numpy as np
 
-from tasks.clean.counts import CharacterClass, class_of_code_point
+from tasks.clean.classes import CharacterClass, class_of_code_point
 from tasks.text.utf8 import I64, U8, U64, Bools, compiled
+
+MIN_RUN = 10
+"""From this length on, a run of one character is counted as repetition."""
+
+_SYMBOL, _SPACE = int(CharacterClass.SYMBOL), int(CharacterClass.SPACE)
+_LETTER_CLASSES = (
+    int(CharacterClass.LATIN),
+    int(CharacterClass.HAN),
+    int(CharacterClass.KANA),
+    int(CharacterClass.FOREIGN),
+)
+_WORD_CLASSES = (
+    int(CharacterClass.LATIN),
+    int(CharacterClass.FOREIGN),
+    int(CharacterClass.DIGIT),
+    int(CharacterClass.MARK),
+)
 
 LETTER, IN_WORD, SINGLE, SPACE, TERMINAL, SENTENCE_END, BULLET, CLOSING = (np.uint8(1 << bit) for bit in range(8))
 """What a character is for the rules; it may be several of these."""
@@ -182,6 +201,89 @@ def _repeats(hashes: U64, sizes: I64) -> tuple[Any, Any]:
         keys[where] = hashes[index]
         stamps[where] = 1
     return count, size
+
+
+@compiled
+def count_characters(data: U8, starts: I64, classes: U8) -> I64:
+    """Counts for each text, in columns: characters of each class; words; characters in long runs of one character;
+    those of them that are symbols; characters in lines with a letter; those of lines that stood before."""
+    count = len(starts) - 1
+    found = np.zeros((count, 13), dtype=np.int64)
+    for number in range(count):
+        row = found[number]
+        place = starts[number]
+        end = starts[number + 1]
+        newlines = 0
+        for index in range(place, end):
+            newlines += data[index] == 10
+        lines = np.empty(newlines + 1, dtype=np.uint64)
+        sizes = np.empty(newlines + 1, dtype=np.int64)
+        line_count = 0
+        line_hash = _SEED
+        line_chars = 0
+        pending_chars = 0
+        has_letter = False
+        in_word = False
+        before = -1
+        run = 0
+        while place <= end:
+            byte = 10 if place == end else int(data[place])
+            if byte < 128:
+                point = byte
+                width = 1
+            elif byte < 224:
+                point = ((byte & 31) << 6) | (data[place + 1] & 63)
+                width = 2
+            elif byte < 240:
+                point = ((byte & 15) << 12) | ((data[place + 1] & 63) << 6) | (data[place + 2] & 63)
+                width = 3
+            else:
+                point = (
+                    ((byte & 7) << 18)
+                    | ((data[place + 1] & 63) << 12)
+                    | ((data[place + 2] & 63) << 6)
+                    | (data[place + 3] & 63)
+                )
+                width = 4
+            kind = classes[point]
+            if place < end:
+                row[kind] += 1
+            place += width
+            if point == before:
+                run += 1
+            else:
+                if run >= MIN_RUN and classes[before] != _SPACE:
+                    row[9] += run
+                    if classes[before] == _SYMBOL:
+                        row[10] += run
+                run = 1
+                before = point
+            word = kind in _WORD_CLASSES
+            if word and not in_word:
+                row[8] += 1
+            in_word = word
+            if point == 10:
+                if has_letter:
+                    lines[line_count] = _final(line_hash)
+                    sizes[line_count] = line_chars
+                    row[11] += line_chars
+                    line_count += 1
+                line_hash = _SEED
+                line_chars = 0
+                pending_chars = 0
+                has_letter = False
+            elif point == 32 or point == 9:
+                if line_chars > 0:
+                    pending_chars += 1
+            else:
+                for index in range(place - width - pending_chars, place):
+                    line_hash = _mixed(line_hash, np.uint64(data[index]))
+                line_chars += pending_chars + 1
+                pending_chars = 0
+                if kind in _LETTER_CLASSES:
+                    has_letter = True
+        _, row[12] = _repeats(lines[:line_count], sizes[:line_count])
+    return found
 
 
 @compiled

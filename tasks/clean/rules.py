@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
@@ -169,11 +170,17 @@ RULES = (
 
 
 def first_failure(config: QualityConfig) -> pl.Expr:
-    """Returns an expression for the reason to drop a document, null for those that stay.
+    """Returns an expression for the reason to drop a document, null for those that stay; made once per settings.
 
     Reads the columns of `count`, and `language`, `length` (in characters), `damaged`, `function_words`; for published
     rules that are on, those of `published.measures` and `published.page_marks`.
     """
+    return _first_failure(config.model_dump_json())
+
+
+@cache
+def _first_failure(settings: str) -> pl.Expr:
+    config = QualityConfig.model_validate_json(settings)
     failures = [
         pl.when(pl.col("characters") == 0).then(pl.lit(EMPTY)),
         pl.when(pl.col("letters") == 0).then(pl.lit(NO_LETTERS)),
