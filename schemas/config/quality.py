@@ -170,7 +170,7 @@ class FineWeb(Config):
 class ChineseFineWeb(FineWeb):
     """The same for Chinese, which says in a character what English says in three to four."""
 
-    short_line_characters: int = Field(default=10, ge=1)
+    short_line_characters: int = Field(default=11, ge=1)
     max_newline_word_ratio: float | None = Field(default=0.19, ge=0)
 
 

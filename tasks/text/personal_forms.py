@@ -533,12 +533,18 @@ def _ipv6(data: U8, begin: int, place: int, end: int, public_only: bool) -> int:
     at = place
     groups = 0
     doubled = False
+    head = 0  # the first two groups as a number
     while True:
         size = 0
         while at + size < end and size < 5 and _hex(data[at + size]):
             size += 1
         if size == 0 or size > 4 or (groups == 0 and size != 4):
             return 0
+        if groups < 2 and not doubled:
+            value = 0
+            for index in range(at, at + size):
+                value = value * 16 + (data[index] - 48 if _digit(data[index]) else (data[index] | 32) - 87)
+            head = head * 65536 + value
         groups += 1
         at += size
         if groups > 8 or at >= end or data[at] != 58 or at + 1 >= end:
@@ -563,17 +569,7 @@ def _ipv6(data: U8, begin: int, place: int, end: int, public_only: bool) -> int:
         third = data[place + 2] | 32
         local = second == 99 or second == 100 or (second == 101 and (third == 56 or third == 57 or 97 <= third <= 98))
         return at if local else 0
-    documentation = (
-        data[place] == 50
-        and data[place + 1] == 48
-        and data[place + 2] == 48
-        and data[place + 3] == 49
-        and place + 8 < end
-        and (data[place + 5] | 32) == 100
-        and (data[place + 6] | 32) == 98
-        and data[place + 7] == 56
-        and data[place + 8] == 58
-    )
+    documentation = head == 0x20010DB8  # RFC 3849
     return 0 if documentation and public_only else at
 
 
