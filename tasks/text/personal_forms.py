@@ -525,7 +525,7 @@ def _hex(byte: int) -> bool:
 
 @compiled
 def _ipv6(data: U8, begin: int, place: int, end: int, public_only: bool) -> int:
-    if place - 2 >= begin and data[place - 1] == 58 and (_hex(data[place - 2]) or data[place - 2] == 58):
+    if place - 2 >= begin and data[place - 1] == 58 and (_hex(data[place - 2]) or data[place - 2] in (58, 62)):
         return 0
     first = data[place] | 32 if _letter(data[place]) else data[place]
     if first != 50 and first != 51 and (public_only or first != 102):
@@ -562,7 +562,7 @@ def _ipv6(data: U8, begin: int, place: int, end: int, public_only: bool) -> int:
             break
     if not ((groups == 8 and not doubled) or (3 <= groups <= 7 and doubled)) or not _right_free(data, at, end):
         return 0
-    if at + 1 < end and data[at] == 58 and (_hex(data[at + 1]) or data[at + 1] == 58):
+    if at < end and data[at] == 58:
         return 0
     if first == 102:
         second = data[place + 1] | 32

@@ -128,7 +128,7 @@ class Peer:
     def __init__(self, python: str) -> None:
         script = Path(__file__).with_name("clean_peer.py")
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [python, str(script)],
             stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Personal data found by regular expressions and plain Python, one text at a time: what the compiled search must equal."""
+"""Personal data by regular expressions and plain Python, one text at a time: what the compiled search must equal."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ BRACKETED = [
     )
 ]
 IPV4 = re.compile(r"(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2})(?!\d)" + RIGHT)
-IPV6 = re.compile(r"[23][0-9A-Fa-f]{3}(?::{1,2}[0-9A-Fa-f]{1,4})*(?:::)?(?![0-9A-Fa-f]|:[0-9A-Fa-f:])" + RIGHT)
+IPV6 = re.compile(r"[23][0-9A-Fa-f]{3}(?::{1,2}[0-9A-Fa-f]{1,4})*(?:::)?(?![0-9A-Fa-f:])" + RIGHT)
 IBAN = re.compile(r"[A-Z]{2}\d\d(?: ?[A-Z0-9])+")
 EMAIL_DOMAIN = re.compile(r"[A-Za-z0-9.-]*[A-Za-z0-9]")
 LOCAL = re.compile(r"[A-Za-z0-9._%+-]*\Z")
@@ -103,7 +103,7 @@ def ipv4(text: str, at: int) -> int:
 
 
 def ipv6(text: str, at: int) -> int:
-    if re.search(r"[0-9A-Fa-f:]:\Z", text[:at]):
+    if re.search(r"[0-9A-Fa-f:>]:\Z", text[:at]):
         return 0
     found = IPV6.match(text, at)
     if found is None:
