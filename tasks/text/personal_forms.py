@@ -11,8 +11,8 @@
 - IBAN: the length of its country (ISO 13616 registry), 97 as modulus.
 - resident id of the People's Republic: 18 characters, a province, a date that exists, the check character (GB 11643).
 
-A candidate begins and ends where no letter, digit, `_` or `@` stands, nor a full stop or hyphen with a letter or digit
-behind it: `0.4111…`, hashes, ISBNs and dates are pieces of something longer. Everything looks at most some dozens of
+A candidate begins and ends where no letter, digit, `_` or `@` stands, nor full stops or hyphens with a letter or digit
+behind them: `0.4111…`, hashes, ISBNs and dates are pieces of something longer. Everything looks at most some dozens of
 bytes ahead and back, so the time is linear whatever the text.
 """
 
@@ -205,7 +205,10 @@ def _left_free(data: U8, begin: int, place: int, last: int) -> bool:
     before = data[place - 1]
     if _alnum(before) or before == 95 or before == 64:
         return False
-    if (before == 46 or before == 45) and place - 2 >= begin and (_alnum(data[place - 2]) or data[place - 2] == 62):
+    at = place
+    while at > begin and (data[at - 1] == 46 or data[at - 1] == 45):
+        at -= 1
+    if begin < at < place and (_alnum(data[at - 1]) or data[at - 1] == 62):
         return False
     return not (before == 62 and _ends_placeholder(data, begin, place))
 

@@ -10,11 +10,8 @@ from tasks.text import personal_forms as forms
 from tasks.text.personal import KINDS, PLACEHOLDERS
 
 ALNUM = "[A-Za-z0-9]"
-LEFT = re.compile(
-    rf"(?:(?<=\A)|(?<![A-Za-z0-9_@]))(?<!{ALNUM}[.-])(?<!>[.-])" + "".join(f"(?<!{name})" for name in PLACEHOLDERS)
-)
+LEFT = re.compile(r"(?<![A-Za-z0-9_@])" + "".join(f"(?<!{name})" for name in PLACEHOLDERS))
 RIGHT = rf"(?![A-Za-z0-9_@]|[.-]{ALNUM})"
-GROUP_OF_FOUR = r"\d{4}"
 CARD = [
     re.compile(form + RIGHT)
     for form in (
@@ -54,6 +51,10 @@ IPV6 = re.compile(r"[23][0-9A-Fa-f]{3}(?::{1,2}[0-9A-Fa-f]{1,4})*(?:::)?(?![0-9A
 IBAN = re.compile(r"[A-Z]{2}\d\d(?: ?[A-Z0-9])+")
 EMAIL_DOMAIN = re.compile(r"[A-Za-z0-9.-]*[A-Za-z0-9]")
 LOCAL = re.compile(r"[A-Za-z0-9._%+-]*\Z")
+
+
+def left_free(text: str, at: int) -> bool:
+    return LEFT.match(text, at) is not None and not re.search(r"[A-Za-z0-9>][.-]+\Z", text[:at])
 
 
 def luhn(digits: str) -> bool:
@@ -194,7 +195,7 @@ def find(text: str) -> list[tuple[int, int, str]]:
         if char == "@":
             begin, stop = email(text, place, last)
             kind = "email"
-        elif re.match(r"[A-Za-z0-9+(]", char) and starts and place != last and LEFT.match(text, place):
+        elif re.match(r"[A-Za-z0-9+(]", char) and starts and place != last and left_free(text, place):
             strict = place == 0 or text[place - 1] not in "/#"
             tries: list[tuple[str, int]] = []
             if re.match(r"\d", char, re.ASCII):
@@ -219,7 +220,7 @@ def find(text: str) -> list[tuple[int, int, str]]:
                 tries.append(("iban", iban(text, place)))
             kind, stop = next(((kind, end) for kind, end in tries if end), ("", 0))
             if kind == "phone" and "）" in text[place:stop] and text[place - 1 : place] == "（" and place - 1 > last:
-                begin = place - 1 if LEFT.match(text, place - 1) else place
+                begin = place - 1 if left_free(text, place - 1) else place
         if stop:
             assert kind in KINDS
             found.append((begin, stop, kind))

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from pydoc_data.topics import topics
-
 import clean_reference as reference
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from token_stages import chinese_texts
 
-from schemas.config.clean import UnicodeConfig
 from tasks.clean import kernels
-from tasks.text.characters import normalise
 from tasks.text.utf8 import as_bytes
 
 TOP, REPEATED = [[2, 3, 4], [3, 5, 6]], [[5, 6, 7], [8, 10, 12]]
@@ -63,13 +56,7 @@ def test_measures_agree_with_their_definitions(texts: list[str], language: str) 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_measures_of_real_texts_agree_with_their_definitions(language: str) -> None:
-    compare(real_texts(), language)
-
-
-@cache
-def real_texts() -> list[str]:
-    raw = [topics[name] for name in sorted(topics)][:40] + chinese_texts(20) + [json.__doc__ or ""]
-    return normalise(pl.Series(raw), UnicodeConfig())["text"].to_list()
+    compare(reference.real_texts(), language)
 
 
 @settings(max_examples=60, deadline=None)
