@@ -33,6 +33,8 @@ def shown(cleaned: pl.Series, raw: pl.Series) -> pl.Series:
 
 def chosen(dropped: pl.DataFrame, most: int) -> list[Sample]:
     """Returns at most so many rows (of DROPPED) per source and reason, sorted."""
+    if not most:
+        return []
     rows = (
         dropped.with_columns(pl.col("id").str.reverse().alias("order"))
         .sort("source", "reason", "order", "path", "offset")

@@ -241,5 +241,5 @@ def published_failures(text: str, language: str, quality: Quality) -> list[str]:
 @cache
 def real_texts() -> list[str]:
     """Texts that stand in any installation of Python, and generated Chinese."""
-    raw = [topics[name] for name in sorted(topics)][:40] + chinese_texts(20) + [json.__doc__ or ""]
+    raw = [topics[name] for name in sorted(topics)][:25] + chinese_texts(15) + [json.__doc__ or ""]
     return normalise(pl.Series(raw), UnicodeConfig())["text"].to_list()

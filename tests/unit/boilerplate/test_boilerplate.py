@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from collected_rows import collected
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from source_stages import Bench, Built
@@ -33,17 +33,7 @@ Row = dict[str, Any]
 
 
 def document(text: str, number: int, source: str, format: str = "text") -> Row:
-    return {
-        "id": hashlib.sha256(f"{source} {number} {text}".encode()).hexdigest()[:32],
-        "source": source,
-        "path": f"{number:04}",
-        "offset": 0,
-        "licence": "MIT",
-        "origin": "tests 1",
-        "first_seen": "2026-01-01",
-        "format": format,
-        "text": text,
-    }
+    return collected(text, format=format, source=source, offset=number) | {"path": f"{number:04}"}
 
 
 def pages(source: str, count: int, notice: str = NOTICE, first: int = 0) -> list[Row]:
