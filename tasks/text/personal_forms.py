@@ -107,7 +107,7 @@ def search(
     for number in range(len(starts) - 1):
         begin = starts[number]
         end = starts[number + 1]
-        last = -1  # where the span before ended
+        last = begin - 1  # where the span before ended
         place = begin
         while place < end:
             byte = data[place]
@@ -164,7 +164,9 @@ def search(
             if stop > 0:
                 if size == len(spans):
                     grown = np.empty((2 * size, 4), dtype=np.int64)
-                    grown[:size] = spans
+                    for index in range(size):  # a slice would take numba seconds to compile
+                        for column in range(4):
+                            grown[index, column] = spans[index, column]
                     spans = grown
                 spans[size, 0] = number
                 spans[size, 1] = first
@@ -250,9 +252,11 @@ def _letters_code(data: U8, first: int, stop: int) -> int:
 
 
 @compiled
-def _in(value: int, sorted_values: I64) -> bool:
-    place = np.searchsorted(sorted_values, value)
-    return bool(place < len(sorted_values) and sorted_values[place] == value)
+def _in(value: int, values: I64) -> bool:
+    found = False
+    for known in values:
+        found |= value == known
+    return bool(found)
 
 
 @compiled
@@ -301,10 +305,10 @@ def _email(data: U8, begin: int, end: int, at: int, last: int, no_domains: I64) 
 
 
 @compiled
-def _run(data: U8, place: int, end: int, most: int) -> int:
-    """Digits in a row from `place`, counted up to one more than `most`."""
+def _run(data: U8, place: int, end: int) -> int:
+    """Digits in a row from `place`, counted up to 20, which is more than any form asks for."""
     count = 0
-    while place + count < end and count <= most and _digit(data[place + count]):
+    while place + count < end and count < 20 and _digit(data[place + count]):
         count += 1
     return count
 
@@ -319,7 +323,7 @@ def _value(data: U8, place: int, count: int) -> int:
 
 @compiled
 def _resident_id(data: U8, place: int, end: int, provinces: Bools) -> int:
-    run = _run(data, place, end, 18)
+    run = _run(data, place, end)
     stop = place + 18
     if run == 17 and stop <= end and (data[place + 17] | 32) == 120:
         check = 10
@@ -373,7 +377,7 @@ def _issuer(data: U8, place: int, count: int, digits: I64) -> bool:
 @compiled
 def _card(data: U8, place: int, end: int) -> int:
     digits = np.empty(19, dtype=np.int64)
-    run = _run(data, place, end, 19)
+    run = _run(data, place, end)
     if 13 <= run <= 19:
         return _card_number(data, place, place + run, end, digits)
     if run != 4 or place + 5 >= end:
@@ -386,7 +390,7 @@ def _card(data: U8, place: int, end: int) -> int:
     at = place
     found = 0
     while found < 5:
-        size = _run(data, at, end, 6)
+        size = _run(data, at, end)
         if size == 0 or size > 6:
             break
         groups[found] = size
@@ -486,7 +490,7 @@ def _ipv4(data: U8, begin: int, place: int, end: int, public_only: bool, version
     octets = np.zeros(4, dtype=np.int64)
     at = place
     for index in range(4):
-        size = _run(data, at, end, 3)
+        size = _run(data, at, end)
         if size == 0 or size > 3 or (size > 1 and data[at] == 48):
             return 0
         octets[index] = _value(data, at, size)
@@ -518,7 +522,7 @@ def _ipv4(data: U8, begin: int, place: int, end: int, public_only: bool, version
     )
     if not public:
         return 0 if public_only else at
-    return at if octets.max() >= SMALL_OCTET else 0
+    return at if max(max(a, b), max(c, octets[3])) >= SMALL_OCTET else 0
 
 
 @compiled
@@ -592,7 +596,7 @@ def _mobile_prefix(data: U8, place: int) -> bool:
 
 @compiled
 def _mobile(data: U8, place: int, end: int) -> int:
-    run = _run(data, place, end, 11)
+    run = _run(data, place, end)
     if run == 11 and _mobile_prefix(data, place) and _right_free(data, place + 11, end):
         return place + 11
     if run == 3 and place + 13 <= end and _mobile_prefix(data, place):
@@ -600,8 +604,8 @@ def _mobile(data: U8, place: int, end: int) -> int:
         if (
             (separator == 32 or separator == 45)
             and data[place + 8] == separator
-            and _run(data, place + 4, end, 4) == 4
-            and _run(data, place + 9, end, 4) == 4
+            and _run(data, place + 4, end) == 4
+            and _run(data, place + 9, end) == 4
             and _right_free(data, place + 13, end)
         ):
             return place + 13
@@ -613,12 +617,12 @@ def _subscriber(data: U8, place: int, end: int, least: int) -> int:
     """A number of `least` to 8 digits that begins with 2 to 9, perhaps with a gap before its last four."""
     if place >= end or not 50 <= data[place] <= 57:
         return 0
-    run = _run(data, place, end, 8)
+    run = _run(data, place, end)
     if least <= run <= 8:
         return place + run if _right_free(data, place + run, end) else 0
     if least - 4 <= run <= 4 and place + run < end and (data[place + run] == 32 or data[place + run] == 45):
         stop = place + run + 5
-        if _run(data, place + run + 1, end, 4) == 4 and _right_free(data, stop, end):
+        if _run(data, place + run + 1, end) == 4 and _right_free(data, stop, end):
             return stop
     return 0
 
@@ -626,7 +630,7 @@ def _subscriber(data: U8, place: int, end: int, least: int) -> int:
 @compiled
 def _area(data: U8, place: int, end: int) -> int:
     """Length of a Chinese area code: 010, 02x, or four digits from 0310 on; 0 if it is none."""
-    run = _run(data, place, end, 4)
+    run = _run(data, place, end)
     if run == 3 and data[place] == 48 and ((data[place + 1] == 49 and data[place + 2] == 48) or data[place + 1] == 50):
         return 3
     return 4 if run == 4 and data[place] == 48 and 51 <= data[place + 1] <= 57 else 0
@@ -667,11 +671,11 @@ def _national_phone(data: U8, place: int, end: int) -> int:
             return _subscriber(data, place + area + 1, end, least)
         if _wide_bracket(data, place + area, end, 137):
             return _subscriber(data, place + area + 3, end, least)
-    if _run(data, place, end, 3) == 1 and data[place] == 49 and place + 1 < end:
+    if _run(data, place, end) == 1 and data[place] == 49 and place + 1 < end:
         if data[place + 1] == 45 or data[place + 1] == 46:
             return _north_american(data, place + 2, end, data[place + 1])
         return 0
-    if _run(data, place, end, 3) == 3 and place + 3 < end and (data[place + 3] == 45 or data[place + 3] == 46):
+    if _run(data, place, end) == 3 and place + 3 < end and (data[place + 3] == 45 or data[place + 3] == 46):
         return _north_american(data, place, end, data[place + 3])
     return 0
 
@@ -680,7 +684,7 @@ def _national_phone(data: U8, place: int, end: int) -> int:
 def _north_american(data: U8, place: int, end: int, separator: int) -> int:
     if place + 12 > end or data[place + 3] != separator or data[place + 7] != separator:
         return 0
-    if _run(data, place, end, 3) != 3 or _run(data, place + 4, end, 3) != 3 or _run(data, place + 8, end, 4) != 4:
+    if _run(data, place, end) != 3 or _run(data, place + 4, end) != 3 or _run(data, place + 8, end) != 4:
         return 0
     if data[place] < 50 or data[place + 4] < 50 or (data[place + 1] == 49 and data[place + 2] == 49):
         return 0
@@ -696,14 +700,14 @@ def _bracketed(data: U8, place: int, end: int) -> int:
         if data[at] == 32:
             at += 1
         return _subscriber(data, at, end, 8 if area == 3 else 7)
-    if _run(data, place + 1, end, 3) != 3 or place + 5 >= end or data[place + 4] != 41:
+    if _run(data, place + 1, end) != 3 or place + 5 >= end or data[place + 4] != 41:
         return 0
     at = place + 5
     if data[at] == 32:
         at += 1
     if at + 8 > end or data[place + 1] < 50 or not 50 <= data[at] <= 57:
         return 0
-    if _run(data, at, end, 3) != 3 or _run(data, at + 4, end, 4) != 4:
+    if _run(data, at, end) != 3 or _run(data, at + 4, end) != 4:
         return 0
     if data[at + 3] != 45 and data[at + 3] != 32 and data[at + 3] != 46:
         return 0
@@ -714,7 +718,7 @@ def _bracketed(data: U8, place: int, end: int) -> int:
 def _international(data: U8, place: int, end: int, countries: Bools) -> int:
     """`+`, an assigned country code, then groups of digits; the longest run of groups that ends freely."""
     at = place + 1
-    run = _run(data, at, end, 15)
+    run = _run(data, at, end)
     if run == 0 or data[at] == 48:
         return 0
     code = 0
@@ -747,7 +751,7 @@ def _international(data: U8, place: int, end: int, countries: Bools) -> int:
             bracket = True
         elif gap != 32 and gap != 45 and gap != 46:
             break
-        size = _run(data, after, end, 11)
+        size = _run(data, after, end)
         if size == 0 or size > 11 or (bracket and size > 5):
             break
         if gap == 46:
@@ -759,7 +763,7 @@ def _international(data: U8, place: int, end: int, countries: Bools) -> int:
             after += 1
             if after < end and _digit(data[after]):
                 # (0)20…: the digits go on right behind the bracket
-                more = _run(data, after, end, 11)
+                more = _run(data, after, end)
                 size += more
                 after += more
         digits += size
