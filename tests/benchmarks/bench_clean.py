@@ -98,16 +98,23 @@ def compared(documents: pl.DataFrame, language: pl.Series, verdicts: list[dict[s
             total = pairs.total()
             same = sum(count for (their, our), count in pairs.items() if bool(their) == bool(our))
             differences = [[*pair, count] for pair, count in pairs.most_common() if bool(pair[0]) != bool(pair[1])]
+            with_same_words = sum(
+                bool(verdict.get(f"same_words.{group}", verdict[group])) == bool(reason)
+                for verdict, reason, spoken in zip(verdicts, reasons, language, strict=True)
+                if spoken == name
+            )
             dropped = [sum(count for pair, count in pairs.items() if pair[side]) / max(1, total) for side in (0, 1)]
             found[f"{group}/{name}"] = {
                 "documents": total,
                 "agreement": same / max(1, total),
+                "agreement_with_same_words": with_same_words / max(1, total),
                 "dropped_by_datatrove": dropped[0],
                 "dropped_by_nightmill": dropped[1],
                 "differences": differences,
             }
             print(
-                f"  {group:<18}{name}  agree {same / max(1, total):6.1%} of {total}; dropped: datatrove"
+                f"  {group:<18}{name}  agree {same / max(1, total):6.1%} of {total}, with the"
+                f" same words {with_same_words / max(1, total):.1%}; dropped: datatrove"
                 f" {dropped[0]:.1%}, nightmill {dropped[1]:.1%}"
             )
             for their, our, count in differences[:8]:
