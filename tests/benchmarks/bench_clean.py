@@ -11,8 +11,8 @@ without a language filter. Our decisions are compared group by group with that g
 Why decisions differ: datatrove's tokens count punctuation as words, so most technical text has fewer than 80 % of words
 with a letter (with the same words Gopher quality agrees on all English documents); its thresholds for Chinese are those
 for English, over jieba's words, while ours are for characters; an n-gram that stands once counts for it as the most
-frequent one, which drops short texts; it asks for braces only in lines that C4 keeps, the paper for any on the page; its
-C4 knows no Chinese mark as the end of a line, its FineWeb rule no quotation mark; sentences are spaCy's.
+frequent one, which drops short texts; it asks for braces only in lines that C4 keeps, the paper for any on the page;
+its C4 knows no Chinese mark as the end of a line, its FineWeb rule no quotation mark; sentences are spaCy's.
 """
 
 from __future__ import annotations
