@@ -71,7 +71,7 @@ class ChineseGopherQuality(GopherQuality):
     """The same for Chinese: a word is a Han character or a run of Latin letters and digits.
 
     Of these a translation has 1.5 to 1.7 for each English word (30,656 pairs of help paragraphs, package descriptions
-    and dialogues), so counts are 1.6 times the paper's. Of 2,561 help pages in both languages English loses 19.0 %,
+    and dialogues), so counts are 1.6 times the paper's. Of the same help pages in both languages English loses 19.0 %,
     Chinese 19.9. Biographies in the classical style lose 60 % (they are short, and 30 % have no two of the stop words).
     """
 

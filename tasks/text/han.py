@@ -11,7 +11,8 @@ _SEPARATOR = "\0"
 """Stands in no normalised text and in no phrase of OpenCC's."""
 
 _MAX_ROUNDS = 4
-"""A simplified phrase may be the start of another one; one more round settled all of 68,000 classical poems."""
+"""What was simplified may be part of another phrase: of 10,521 classical texts 31 changed in a second round, none in a
+third."""
 
 
 def simplify(texts: pl.Series) -> pl.Series:
