@@ -3,6 +3,8 @@
 snapshot → collect → clean → dedup → shard → validate → tokenizer → pack → pretrain → evaluate.pretrain
                                                                               └→ finetune.X → evaluate.X
                                                                     examples.X ─┘
+
+Where `boilerplate` is enabled it stands between collect and clean.
 """
 
 from __future__ import annotations
@@ -18,10 +20,20 @@ from tasks.engine.stage import Input
 def pipeline_graph(config: PipelineConfig) -> Graph:
     """Returns the nodes that a configuration asks for, in an order in which each comes after what it reads."""
     collect = config.collect.model_copy(update={"sources": config.snapshot.sources})
+    boilerplate, lines = [], {}
+    if config.boilerplate.enabled:
+        clean = config.clean
+        seen = {"html": clean.html, "unicode": clean.unicode, "personal": clean.personal}
+        found = config.boilerplate.model_copy(update=seen)
+        boilerplate, lines = (
+            [_node("boilerplate", found, documents="collect.documents")],
+            {"lines": "boilerplate.lines"},
+        )
     nodes = [
         _node("snapshot", config.snapshot),
         _node("collect", collect, files="snapshot.files"),
-        _node("clean", config.clean, documents="collect.documents"),
+        *boilerplate,
+        _node("clean", config.clean, documents="collect.documents", **lines),
         _node("dedup", config.dedup, documents="clean.documents"),
         _node("shard", config.shard, documents="dedup.documents", duplicates="dedup.duplicates"),
         _node("validate", config.validation, **{split: f"shard.{split}" for split in SPLITS}),

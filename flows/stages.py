@@ -1,5 +1,6 @@
 """Every kind of stage, by name."""
 
+from tasks.boilerplate.stage import STAGE as BOILERPLATE
 from tasks.clean.stage import STAGE as CLEAN
 from tasks.collect.stage import STAGE as COLLECT
 from tasks.dedup.stage import STAGE as DEDUP
@@ -19,6 +20,7 @@ STAGES: dict[str, Stage] = {
     for stage in (
         SNAPSHOT,
         COLLECT,
+        BOILERPLATE,
         CLEAN,
         DEDUP,
         SHARD,

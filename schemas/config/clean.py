@@ -1,19 +1,18 @@
-"""Settings of `clean`: HTML to text, characters, language and the first quality rules.
+"""Settings of `clean`: HTML to text, characters, language, personal data, licences, word lists.
 
 The defaults were chosen on documentation, package descriptions, novels, classical Chinese poetry and licence texts,
-so that short, list-like or code-like writing stays: a rule drops what is no text at all, not what is unusual. A
-threshold of null turns its rule off.
+so that short, list-like or code-like writing stays: a rule drops what is no text at all, not what is unusual.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from schemas.config.base import Config
-
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
+from schemas.config.base import EXECUTION, Config
+from schemas.config.quality import QualityConfig, Share
 
 
 class HtmlConfig(Config):
@@ -37,6 +36,9 @@ class UnicodeConfig(Config):
 
     fold_full_width: bool = False
     """Write full-width Latin letters and digits (`ＡＢＣ１２３`) as ASCII. Chinese punctuation stays as it is."""
+
+    simplify_chinese: bool = False
+    """Write traditional Chinese as simplified (OpenCC, characters and phrases). Classical texts lose distinctions."""
 
     max_space_run: int = Field(default=120, ge=1)
     """Longer runs of spaces inside a line are cut to this; indentation stays, and with it the alignment of tables: of
@@ -76,73 +78,70 @@ class LanguageConfig(Config):
     mislead it towards other languages with some doubt left; 99 % of German texts left less than 0.000003."""
 
 
-class Quality(Config):
-    """Rules that both languages share; a document is dropped by the first one that it fails."""
+class PersonalConfig(Config):
+    """Which personal data is replaced by placeholders (`<EMAIL>`, `<PHONE>`, `<IP>`, `<CARD>`, `<IBAN>`, `<ID>`)."""
 
-    min_characters: int | None = Field(default=20, ge=0)
-    """`too_short`: fewer characters than this, white space not counted."""
+    email: bool = True
 
-    max_characters: int | None = Field(default=4_000_000, ge=1)
-    """`too_long`: more characters than this, white space counted. Books and dictionaries reach 2 million; more is a
-    dump of data."""
+    phone: bool = True
+    """Chinese mobile and landline numbers, North American ones, and international ones with their country code."""
 
-    max_damaged_share: Share | None = 0.05
-    """`damaged`: more replacement (�) and private-use characters than this share: its content
-    is lost. A single rare character of an old encoding in a short biography is not."""
+    ip: bool = True
+    """Addresses of IPv4 and IPv6."""
 
-    min_letter_share: Share | None = 0.3
-    """`few_letters`: a smaller share of letters among the characters that are not white space: tables of numbers.
-    Runs of symbols, as in drawn tables, are left out of account."""
+    public_addresses_only: bool = True
+    """Leave private, local and documentation addresses."""
 
-    max_symbol_share: Share | None = 0.5
-    """`symbols`: a larger share of characters that are neither letters, digits nor white space, runs of
-    symbols left out of account."""
+    card: bool = True
+    """Payment cards, by issuer and check digit."""
 
-    max_run_share: Share | None = 0.7
-    """`repeated_characters`: a larger share of characters in runs of ten and more of the same one. Underlined titles
-    and drawn tables stay below."""
+    iban: bool = True
+    """International bank account numbers, by country, length and check digits."""
 
-    max_duplicate_line_share: Share | None = 0.5
-    """`duplicate_lines`: a larger share of text in lines that stood before in the same document."""
+    resident_id: bool = True
+    """Resident identity numbers of the People's Republic of China, by province, date and check character."""
 
-    min_function_word_share: Share | None = 0.01
-    """`no_function_words`: among the words (for Chinese, the Han characters) a smaller share of those that running
-    text is held together by (tasks/clean/words). Rounded down: a text of fewer than 1 / share words need not have
-    any. Gopher (Rae et al. 2021, A1) asks for two in any text, which drops short descriptions."""
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Names of the kinds to replace."""
+        names = ("email", "phone", "ip", "card", "iban", "resident_id")
+        return tuple(name for name in names if getattr(self, name))
 
 
-class EnglishQuality(Quality):
-    """Thresholds for English."""
+class LicenceConfig(Config):
+    """Which documents may be used."""
 
-    min_words: int | None = Field(default=5, ge=0)
-    """`too_few_words`: fewer words than this say nothing a language model could learn from."""
+    allow: tuple[Annotated[str, Field(min_length=1)], ...] | None = None
+    """`licence_not_allowed`: SPDX identifiers or patterns (`CC-BY-*`), in any case; null allows everything. Of a
+    document under `A OR B` one has to be allowed, under `A AND B` both; `A WITH exception` is allowed by its own name
+    or by that of `A`."""
 
-    min_mean_word_length: float | None = Field(default=2.0, ge=0)
-    """`word_length`: shorter words on average: scattered letters. Gopher's limits, 3 and 10, are widened for code."""
-
-    max_mean_word_length: float | None = Field(default=14.0, ge=1)
-    """`word_length`: longer words on average: encoded data."""
-
-
-class ChineseQuality(Quality):
-    """Thresholds for Chinese, which has no spaces between words: lengths count characters."""
-
-    min_characters: int | None = Field(default=8, ge=0)
-    """`too_short`: fewer characters than this, white space not counted: a Chinese character says about as much as
-    three of an English text."""
-
-    min_function_word_share: Share | None = 0.005
-    """`no_function_words`: as for English; menus and biographies in the classical style have few."""
-
-    min_han: int | None = Field(default=5, ge=0)
-    """`too_few_han`: fewer Han characters than this."""
+    unknown: Literal["keep", "drop"] = "drop"
+    """What becomes of documents without a licence, once `allow` is given."""
 
 
-class QualityConfig(Config):
-    """Quality rules per language."""
+class WordListConfig(Config):
+    """Documents with too many words of a list are left out, for the reason `word_list_NAME`."""
 
-    en: EnglishQuality = EnglishQuality()
-    zh: ChineseQuality = ChineseQuality()
+    path: Annotated[Path, EXECUTION]
+    """A text file, one word or phrase a line, in UTF-8; lines that begin with # are comments. Its content counts for
+    what is built, its place does not. Relative to the configuration file."""
+
+    language: Literal["en", "zh"]
+    """Of the documents that are looked at. English words have to stand by themselves, capitals or not; Chinese ones
+    may stand anywhere."""
+
+    max_count: int | None = Field(default=0, ge=0)
+    """More occurrences than this drop a document; null counts none."""
+
+    max_share: Share | None = None
+    """A larger share of a document's characters (white space left out) in such words drops it; null asks for none."""
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.max_count is None and self.max_share is None:
+            raise ValueError("one of max_count and max_share has to be set")
+        return self
 
 
 class CleanConfig(Config):
@@ -150,5 +149,18 @@ class CleanConfig(Config):
 
     html: HtmlConfig = HtmlConfig()
     unicode: UnicodeConfig = UnicodeConfig()
+    personal: PersonalConfig = PersonalConfig()
     language: LanguageConfig = LanguageConfig()
     quality: QualityConfig = QualityConfig()
+    licence: LicenceConfig = LicenceConfig()
+
+    word_lists: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)], WordListConfig] = Field(
+        default_factory=dict
+    )
+    """Lists of unwanted words, by name."""
+
+    boilerplate: Literal["remove", "count"] = "remove"
+    """What is done with the lines that the stage `boilerplate` found all over a source, where it is `enabled`."""
+
+    reject_samples: int = Field(default=3, ge=0, le=100)
+    """Documents shown per source and reason in `reject_samples.json`, personal data replaced."""

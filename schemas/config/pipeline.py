@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from schemas.config.base import EXECUTION, Config
+from schemas.config.boilerplate import BoilerplateConfig
 from schemas.config.clean import CleanConfig
 from schemas.config.collect import CollectConfig
 from schemas.config.dedup import DedupConfig
@@ -45,6 +46,7 @@ class PipelineConfig(Config):
     """The sources."""
 
     collect: CollectConfig = CollectConfig()
+    boilerplate: BoilerplateConfig = BoilerplateConfig()
     clean: CleanConfig = CleanConfig()
     dedup: DedupConfig = DedupConfig()
     shard: ShardConfig = ShardConfig()
@@ -86,11 +88,15 @@ class PipelineConfig(Config):
             return (base / path).resolve()
 
         sources = {name: source.located(place) for name, source in self.snapshot.sources.items()}
+        word_lists = {
+            name: found.model_copy(update={"path": place(found.path)}) for name, found in self.clean.word_lists.items()
+        }
         examples = {name: found.model_copy(update={"path": place(found.path)}) for name, found in self.examples.items()}
         return self.model_copy(
             update={
                 "store": place(self.store),
                 "snapshot": self.snapshot.model_copy(update={"sources": sources}),
+                "clean": self.clean.model_copy(update={"word_lists": word_lists}),
                 "examples": examples,
             }
         )

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from schemas.config.clean import LanguageConfig
-from tasks.clean.words import word_list
+from tasks.text.words import word_list
 
 _SEPARATE_LANGUAGES = (
     "ENGLISH",
@@ -90,7 +90,7 @@ def _reads_as_english(texts: pl.Series, config: LanguageConfig) -> pl.Series:
 
 
 def word_count(texts: pl.Series, name: str) -> pl.Series:
-    """Counts in each text the words of a list (`tasks/clean/words`), of Chinese ones the characters (int64)."""
+    """Counts in each text the words of a list (`tasks/text/words`), of Chinese ones the characters (int64)."""
     words = "|".join(re.escape(word) for word in word_list(name))
     # ASCII word boundaries: Unicode ones take the slow path of the regular expression engine.
     return texts.str.count_matches(words if name == "zh" else rf"(?i-u:\b(?:{words})\b)").cast(pl.Int64)

@@ -86,10 +86,10 @@ def test_editing_comments_and_the_engine_invalidates_nothing(project: Mini) -> N
 
 def test_editing_a_word_list_or_a_helper_of_clean_reruns_clean_alone_if_its_bytes_stay(project: Mini) -> None:
     own = project.with_own_code()
-    words = own.code / "tasks" / "clean" / "words" / "en.txt"
+    words = own.code / "tasks" / "text" / "words" / "en.txt"
     words.write_text(words.read_text() + "thereunto\n")
     assert built(own.run()) == {"clean"}
-    helper = next((own.code / "tasks" / "clean").glob("markup.py"))
+    helper = next((own.code / "tasks" / "text").glob("markup.py"))
     helper.write_text(helper.read_text() + "\nUNUSED = 1\n")
     assert built(own.run()) == {"clean"}
 

@@ -142,7 +142,8 @@ class Mini:
         """The same, run from a copy of the packages that may be edited."""
         code = self.folder.parent / (self.folder.name + "-code")
         for package in ("flows", "tasks", "schemas"):
-            shutil.copytree(ROOT / package, code / package, ignore=shutil.ignore_patterns("__pycache__"))
+            # What numba compiled goes along: it is found beside a file of the same time.
+            shutil.copytree(ROOT / package, code / package, ignore=shutil.ignore_patterns("*.pyc"))
         return Mini(self.folder, code)
 
     def change(self, **settings: Any) -> None:

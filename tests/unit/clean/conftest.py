@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 import polars as pl
 import pytest
-
-Row = dict[str, object]
-
-
-def collected(text: str, *, format: str = "text", source: str = "docs", offset: int = 0) -> Row:
-    """One document as collected."""
-    return {
-        "id": hashlib.sha256(f"{source} {offset} {text}".encode()).hexdigest()[:32],
-        "source": source,
-        "path": "all.jsonl",
-        "offset": offset,
-        "licence": "MIT",
-        "origin": "tests 1",
-        "first_seen": "2026-11-22",
-        "date": "",
-        "format": format,
-        "text": text,
-    }
+from collected_rows import collected
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.clean.counts import MIN_RUN, count
+from tasks.clean.counts import count
+from tasks.clean.kernels import MIN_RUN
 
 
 def count_slowly(text: str) -> dict[str, int]:

@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from schemas.config.clean import ChineseQuality, CleanConfig, EnglishQuality
+from schemas.config.clean import CleanConfig
+from schemas.config.quality import C4, ChineseQuality, EnglishQuality, FineWeb, GopherQuality, GopherRepetition
 from tasks.clean.part import judge
 from tasks.clean.rules import RULES
 
@@ -87,5 +88,21 @@ def test_null_turns_a_rule_off(documents: Documents) -> None:
 
 
 def test_every_threshold_has_its_rule() -> None:
-    settings = set(EnglishQuality.model_fields) | set(ChineseQuality.model_fields)
-    assert {rule.threshold for rule in RULES} == settings
+    own = (set(EnglishQuality.model_fields) | set(ChineseQuality.model_fields)) - GROUPS.keys()
+    published = {f"{group}.{name}" for group, model in GROUPS.items() for name in model.model_fields}
+    assert {rule.threshold for rule in RULES} == own | published - NO_THRESHOLDS
+
+
+GROUPS = {"gopher_quality": GopherQuality, "gopher_repetition": GopherRepetition, "c4": C4, "fineweb": FineWeb}
+NO_THRESHOLDS = {
+    *(f"{group}.enabled" for group in GROUPS),
+    # Lines, n-grams and what others of these compare with:
+    "c4.terminal_marks",
+    "c4.min_line_words",
+    "c4.drop_javascript_lines",
+    "c4.drop_policy_lines",
+    "fineweb.short_line_characters",
+    "gopher_quality.stop_words",
+    "gopher_repetition.max_top_ngram_share",
+    "gopher_repetition.max_duplicate_ngram_share",
+}

@@ -20,9 +20,9 @@ from schemas.tables import CLEANED, COLLECTED, DROPPED
 from tasks.clean import part as part_module
 from tasks.clean.part import clean_part
 from tasks.clean.stage import STAGE
-from tasks.clean.words import FOLDER
 from tasks.engine.stage import Part, StoredFile
 from tasks.tables.parquet import TableWriter
+from tasks.text.words import FOLDER
 
 Documents = Callable[..., pl.DataFrame]
 
@@ -44,7 +44,7 @@ def clean(folder: Path, documents: pl.DataFrame, row_group_size: int = 4096) -> 
     file = SimpleNamespace(path=path, stored=StoredFile("part-0.parquet", "", 0))
     out = folder / "out"
     out.mkdir()
-    return out, dict(clean_part(Part("part-0", [file], CleanConfig().identity()), out))
+    return out, dict(clean_part(Part("part-0", [file], {"settings": CleanConfig().identity()}), out))
 
 
 def digests(folder: Path) -> dict[str, str]:

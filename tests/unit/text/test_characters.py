@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.config.clean import UnicodeConfig
-from tasks.clean.characters import normalise
+from tasks.text.characters import normalise
 
 AWKWARD = st.sampled_from(
     list("Ãâ€™©Â¤ÐžÖÎÄÐ中文的。，ＡＢ１e\u0301\u0300\u200b\u200d\ufeff\u00ad\u0085\u0080\u009f")

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import polars as pl
 
 from schemas.config.clean import UnicodeConfig
-from tasks.clean import mojibake
+from tasks.text import mojibake
+from tasks.text.han import simplify
 
 _OVERSTRIKE = r"[^\n]\x08"  # bold and underlined text of terminals
 _ESCAPE_SEQUENCE = r"\x1b\[[0-9;?]*[A-Za-z]"
@@ -69,7 +70,16 @@ def _pass(texts: pl.Series, config: UnicodeConfig) -> tuple[pl.Series, pl.Series
     if config.repair_mojibake:
         texts = mojibake.repair(texts)
     repaired = before != texts
-    return _apply(texts, lambda text: _layout(_uniform(text, config), config)), repaired
+    texts = _apply(texts, lambda text: _uniform(text, config))
+    if config.simplify_chinese:
+        # Once more composed: what OpenCC writes is its own.
+        texts = _apply(simplify(texts), lambda text: text.str.normalize("NFC"))
+    return layout(texts, config), repaired
+
+
+def layout(texts: pl.Series, config: UnicodeConfig) -> pl.Series:
+    """Makes white space uniform at the ends of lines, between paragraphs and around the text."""
+    return _apply(texts, lambda text: _layout(text, config))
 
 
 def _apply(texts: pl.Series, step: Callable[[pl.Expr], pl.Expr]) -> pl.Series:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import polars as pl
 
-from tasks.clean.words import word_list
+from tasks.text.words import word_list
 
 _CONTINUATION = r"[\u{80}-\u{bf}€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
 """How the bytes 80 to BF, the second and later ones of UTF-8, look in Latin-1 and Windows-1252."""

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.config.clean import UnicodeConfig
-from tasks.clean.characters import normalise
-from tasks.clean.mojibake import repair_text, suspects
+from tasks.text.characters import normalise
+from tasks.text.mojibake import repair_text, suspects
 
 CHINESE = "这是一个关于数据的中文文档，我们用它测试。"
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.config.clean import HtmlConfig
-from tasks.clean.markup import html_to_text
+from tasks.text.markup import html_to_text
 
 CONFIG = HtmlConfig()
 

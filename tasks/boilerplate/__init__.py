@@ -1,0 +1,1 @@
+"""Finds the lines that many documents of one source have in common."""
