@@ -309,6 +309,7 @@ class Run:
                 name: self._input(self._manifests[wanted.node], wanted.output) for name, wanted in node.inputs.items()
             },
             predecessor=self._predecessor(identity),
+            earlier=self._earlier(node) if reuse_parts else None,
             look=None if look is None else look.detail,
             date=identity.date,
             code=self.planner.code(node).digest,
@@ -322,6 +323,19 @@ class Run:
 
     def _input(self, manifest: Manifest, output: str) -> InputSpec:
         return InputSpec(files=manifest.outputs[output].files, folder=str(self.store.view(manifest, output)))
+
+    def _earlier(self, node: Node) -> dict[str, InputSpec] | None:
+        """What the latest artifact holds, if only its inputs were others."""
+        latest = self.planner.latest(node.name)
+        if (
+            latest is None
+            or latest.code != self.planner.code(node).digest
+            or latest.settings != self.planner.settings(node.name).identity()
+            or self.store.damage(latest)
+        ):
+            return None
+        found = {name: InputSpec(files=output.files, folder="") for name, output in latest.outputs.items()}
+        return found | {"diagnostics": InputSpec(files=latest.diagnostics, folder="")}
 
     def _predecessor(self, identity: Identity) -> dict[str, InputSpec] | None:
         entry = identity.predecessor
