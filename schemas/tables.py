@@ -77,7 +77,9 @@ DUPLICATES = pa.schema(
         pa.field("cluster", pa.string(), nullable=False),  # id of the cluster's earliest document
         pa.field("kind", pa.string(), nullable=False),  # exact | near
         pa.field("jaccard", pa.float64(), nullable=False),  # to `kept` (1 for exact)
-        pa.field("via", pa.string(), nullable=False),  # id of the document it was joined to; a chain that ends at `kept`
+        pa.field(
+            "via", pa.string(), nullable=False
+        ),  # id of the document it was joined to; a chain that ends at `kept`
         pa.field("via_jaccard", pa.float64(), nullable=False),  # to `via` (1 for equal texts or ids)
     ]
 )

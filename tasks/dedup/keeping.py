@@ -125,9 +125,7 @@ def _decide(
     return Decided(_records(documents, clusters, documents[earliest], founders, gone), rows.cast(NUMBERED))
 
 
-def _records(
-    documents: I32, clusters: Clusters, earliest: I32, founders: Flags, gone: I64
-) -> npt.NDArray[Any]:
+def _records(documents: I32, clusters: Clusters, earliest: I32, founders: Flags, gone: I64) -> npt.NDArray[Any]:
     records = np.zeros(len(documents), dtype=MEMBER)
     records["number"] = documents
     records["root"] = clusters.parents[documents]

@@ -164,7 +164,9 @@ def _keys(table: pa.Table, texts: Texts, letters: kernels.I64) -> npt.NDArray[np
     names = [table["source"], table["path"], table["offset"].cast(pa.string()), table["language"], table["first_seen"]]
     described = pc.binary_join_element_wise(*names, "\0").to_pylist()
     documents = [
-        hashlib.blake2b(b"%b%b%b" % (text, identities[16 * row : 16 * row + 16], name.encode()), digest_size=16).digest()
+        hashlib.blake2b(
+            b"%b%b%b" % (text, identities[16 * row : 16 * row + 16], name.encode()), digest_size=16
+        ).digest()
         for row, (text, name) in enumerate(zip(exact, described, strict=True))
     ]
     keys["exact"] = _halves(b"".join(exact))

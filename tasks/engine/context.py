@@ -69,9 +69,7 @@ class BuildContext:
             else {name: StoredInput(found, store) for name, found in spec.predecessor.items()}
         )
         self.earlier: Mapping[str, StoredInput] | None = (
-            None
-            if spec.earlier is None
-            else {name: StoredInput(found, store) for name, found in spec.earlier.items()}
+            None if spec.earlier is None else {name: StoredInput(found, store) for name, found in spec.earlier.items()}
         )
         self.look = spec.look
         self.date = spec.date
