@@ -182,6 +182,19 @@ def test_whatever_came_and_went_on_earlier_nights_tonight_gives_what_one_build_g
 
 
 @LAWS
+@given(rows=corpora(), data=st.data(), keep=st.sampled_from(KEEPS))
+def test_any_split_into_nights_gives_the_same_whatever_the_dates(
+    bench: Bench, rows: list[Row], data: st.DataObject, keep: str
+) -> None:
+    came = data.draw(st.lists(st.integers(0, 2), min_size=len(rows), max_size=len(rows)), label="night")
+    night = None
+    for now in range(3):
+        tonight = [row for row, day in zip(rows, came, strict=True) if day <= now]
+        night = dedup(bench, tonight, earlier=night, keep=keep)
+    assert night is not None and outcome(night) == outcome(dedup(bench, rows, keep=keep))
+
+
+@LAWS
 @given(rows=corpora(), count=st.integers(1, 5), keep=st.sampled_from(KEEPS))
 def test_the_cut_into_files_does_not_matter_and_what_stays_stays(
     bench: Bench, rows: list[Row], count: int, keep: str
