@@ -176,7 +176,7 @@ class Buckets:
             self.candidates[documents] = True
         places = np.arange(len(documents))
         fresh = self._fresh[documents]
-        before = np.cumsum(fresh) - fresh
+        before: I64 = np.cumsum(fresh) - fresh
         concerned = fresh | (before > before[begins])
         # Members of which no partner is fresh are left out: their bucket is not known to be one tree.
         whole = np.ones(len(documents), dtype=np.uint8)

@@ -100,7 +100,7 @@ def find(parents: I32, document: int) -> int:
 
 @compiled
 def unite(parents: I32, above: I32, since: I32, days: I32, left: int, right: int, day: int) -> bool:
-    """Joins two trees, if they are two: the root of less (day, number) stays one; the other keeps where it went, when."""
+    """Joins two trees: the root of less (day, number) stays one; the other keeps where it went, and when."""
     left, right = find(parents, left), find(parents, right)
     if left == right:
         return False
@@ -220,7 +220,7 @@ def flatten(parents: I32) -> None:
 
 @compiled
 def founding_groups(documents: I32, days: I32, above: I32, since: I32) -> I32:
-    """Returns for each document the root that its tree had at the end of its own day, or -1 if that is of an earlier day.
+    """Returns for each document the root that its tree had at the end of its day, or -1 if that is of an earlier day.
 
     Of the documents that share such a root, the least was its cluster's earliest on that day: a founder.
     """
@@ -239,7 +239,7 @@ def founding_groups(documents: I32, days: I32, above: I32, since: I32) -> I32:
 def explain(
     clusters: I64, sets: I64, links: I64, shingles: U64, bounds: I64, threshold: float, limit: int
 ) -> tuple[F64, I64, F64]:
-    """Finds for each text of some clusters how similar it is to the one that stays, and by which chain it belongs to it.
+    """Finds how similar each text of some clusters is to the one that stays, and by which chain it belongs to it.
 
     Texts are reached from the first of their cluster in breadth: by similarity, and by being linked (of equal text or
     id) to one that is reached.

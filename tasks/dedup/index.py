@@ -40,9 +40,8 @@ class PartFiles:
 
     def load(self, name: str) -> npt.NDArray[Any]:
         """Maps one of the part's files into memory."""
-        if not self.rows:
-            return np.load(self.files[name], allow_pickle=False)  # an empty file cannot be mapped
-        return np.load(self.files[name], mmap_mode="r", allow_pickle=False)
+        found: npt.NDArray[Any] = np.load(self.files[name], mmap_mode="r", allow_pickle=False)
+        return found
 
 
 @dataclass(frozen=True)

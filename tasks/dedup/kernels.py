@@ -229,14 +229,9 @@ def squeeze(data: U8, starts: I64) -> tuple[U8, I64, I64]:
                     wide = 2
             elif 0xE1 <= byte <= 0xE3:
                 second, third = data[place + 1], data[place + 2]
-                if byte == 0xE2:
-                    if second == 0x80 and (third <= 0x8A or third == 0xA8 or third == 0xA9 or third == 0xAF):
-                        wide = 3
-                    elif second == 0x81 and third == 0x9F:
-                        wide = 3
-                elif (byte == 0xE1 and second == 0x9A and third == 0x80) or (
-                    byte == 0xE3 and second == 0x80 and third == 0x80
-                ):
+                point = (np.int64(byte & 0x0F) << 12) | (np.int64(second & 0x3F) << 6) | np.int64(third & 0x3F)
+                spaces = 0x2000 <= point <= 0x200A or point == 0x2028 or point == 0x2029 or point == 0x202F
+                if spaces or point == 0x1680 or point == 0x205F or point == 0x3000:
                     wide = 3
             if wide:
                 gap = True

@@ -60,7 +60,7 @@ class Shingles:
                     shingles, ends, _ = shingle_texts(table, Texts.of(table), self._shingling)
                     for begin, end in pairwise(ends.tolist()):
                         one = np.unique(shingles[begin:end])
-                        file.write(one)
+                        file.write(one.data)
                         done += 1
                         sizes[done] = len(one)
         self.sets[documents] = np.arange(self.count, self.count + done, dtype=np.int32)

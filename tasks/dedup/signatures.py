@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -153,12 +154,9 @@ def shingle_texts(table: pa.Table, texts: Texts, shingling: Shingling) -> tuple[
 def _keys(table: pa.Table, texts: Texts, letters: kernels.I64) -> npt.NDArray[np.void]:
     keys = np.zeros(table.num_rows, dtype=KEY)
     squeezed, ends, characters = kernels.squeeze(texts.data, texts.starts)
-    content = memoryview(squeezed)
+    content = squeezed.data
     bounds = ends.tolist()
-    exact = [
-        hashlib.blake2b(content[begin:end], digest_size=16).digest()
-        for begin, end in zip(bounds[:-1], bounds[1:], strict=True)
-    ]
+    exact = [hashlib.blake2b(content[begin:end], digest_size=16).digest() for begin, end in pairwise(bounds)]
     identities = bytes.fromhex("".join(table["id"].to_pylist()))
     day = table["first_seen"].cast(pa.date32()).cast(pa.int32())
     names = [table["source"], table["path"], table["offset"].cast(pa.string()), table["language"], table["first_seen"]]

@@ -18,6 +18,8 @@ from tasks.dedup import comparing, kernels
 from tasks.dedup.signatures import Shingling, Texts, batches, shingle_texts
 
 LETTERS = "abcdeéÀßЖ中文字典語𠀀"
+SPACED = [*"abé中🙂 \t\n", *map(chr, (0, 0x1B, 0x1C, 0x1F, 0x85, 0xA0, 0x1680, 0x2000, 0x200A, 0x200B, 0x2028))]
+SPACED += map(chr, (0x202F, 0x205F, 0x2060, 0x3000, 0xFEFF))
 TEXTS = st.text(st.sampled_from(LETTERS + " ABC019_'.,。、\n🙂\u3000"), max_size=60)
 
 
@@ -102,3 +104,22 @@ def test_kernels_compile_where_no_cache_can_be_written(monkeypatch: pytest.Monke
         return value + 1
 
     assert kernels.compiled(one_more)(1) == 2
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text(st.sampled_from(SPACED))))
+def test_whitespace_is_that_of_python(texts: list[str]) -> None:
+    table = pa.table({"text": pa.array(texts, pa.large_string())})
+    found = Texts.of(table)
+    squeezed, ends, characters = kernels.squeeze(found.data, found.starts)
+    for text, begin, end, count in zip(texts, ends[:-1], ends[1:], characters, strict=True):
+        assert squeezed[begin:end].tobytes().decode() == " ".join(text.split())
+        assert count == len(" ".join(text.split()))
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 40)), st.sets(st.integers(0, 40)))
+def test_overlap_is_that_of_sets(hashes: list[int], wanted: set[int]) -> None:
+    ascending = np.sort(np.array(hashes, dtype=np.uint64))
+    places = comparing.overlap(ascending, np.array(sorted(wanted), dtype=np.uint64))
+    assert places.tolist() == [place for place, value in enumerate(ascending.tolist()) if value in wanted]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
-from itertools import combinations
-from pathlib import Path
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ KEEPS = ("earliest", "longest", "best")
 
 @st.composite
 def corpora(draw: st.DrawFn) -> list[Row]:
-    """Windows of one long text, so that neighbours resemble each other and chains form; copies, short texts, equal ids."""
+    """Windows of one long text, whose neighbours resemble each other and form chains; copies, short ones, equal ids."""
     chosen = random.Random(draw(st.integers(0, 2**32)))
     rows = []
     for number in range(draw(st.integers(2, 24))):
@@ -80,7 +79,7 @@ class Reference:
         table = pa.Table.from_pylist(self.rows, schema=CLEANED)
         hashes, ends, _ = shingle_texts(table, Texts.of(table), shingling)
         signatures = kernels.sign(hashes, ends, *kernels.permutations(SETTINGS["permutations"], 1))
-        self.sets = [set(hashes[begin:end].tolist()) for begin, end in zip(ends[:-1], ends[1:], strict=True)]
+        self.sets = [set(hashes[begin:end].tolist()) for begin, end in pairwise(ends)]
         self.bands = [set(enumerate(map(bytes, np.split(row, SETTINGS["bands"])))) for row in signatures]
 
     def together(self, left: int, right: int) -> bool:
@@ -116,10 +115,10 @@ class Reference:
         }
 
     def stay(self, score: Callable[[Row], Any]) -> list[tuple[str, str]]:
-        best = lambda number: (
-            score(self.rows[number]),
-            *(self.rows[number][name] for name in ("id", "source", "path")),
-        )  # noqa: E731
+        def best(number: int) -> tuple[Any, ...]:
+            row = self.rows[number]
+            return score(row), row["id"], row["source"], row["path"]
+
         return sorted(by_key(self.rows[min(one, key=best)]) for one in self.clusters("9999"))
 
 
