@@ -34,6 +34,7 @@ _IDEOGRAPHS = FOLDED_PLANES << 16
 _END_OF_IDEOGRAPHS = 4 << 16
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_BASE = np.uint64(0xD1342543DE82EF95)
 _MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
 _MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
 _S33 = np.uint64(33)
@@ -104,59 +105,68 @@ def shingle(
     for number in range(count):
         single = by_character[number]
         length = characters if single else words
+        # Tokens of a shingle are the digits of a number in this base, so each needs one step to be taken in or out.
+        highest = np.uint64(1)
+        for _ in range(length):
+            highest *= _BASE
         tokens = 0
-        inside = False
+        slot = 0
+        rolling = np.uint64(0)
         token = np.uint64(0)
+        inside = False
         place = starts[number]
         end = starts[number + 1]
+        counted = 0
         while place <= end:
             folded = np.uint32(0)
-            size = 1
+            size = 1  # of the end of the text too, which closes the last word
             if place < end:
-                point = np.int64(data[place])
-                if point >= 0xF0:
-                    size = 4
-                    point &= 0x07
-                elif point >= 0xE0:
-                    size = 3
-                    point &= 0x0F
-                elif point >= 0xC0:
-                    size = 2
-                    point &= 0x1F
-                for following in range(1, size):
-                    point = (point << 6) | (np.int64(data[place + following]) & 0x3F)
-                place += size
-                if point < _IDEOGRAPHS:
-                    folded = table[point]
-                elif point < _END_OF_IDEOGRAPHS:
-                    folded = np.uint32(point)
-            else:
-                place += 1  # the end of the text closes the last word
-            complete = False
+                byte = data[place]
+                if byte < 0x80:
+                    folded = table[byte]
+                else:
+                    point = np.int64(byte)
+                    if point >= 0xF0:
+                        size = 4
+                        point &= 0x07
+                    elif point >= 0xE0:
+                        size = 3
+                        point &= 0x0F
+                    else:
+                        size = 2
+                        point &= 0x1F
+                    for following in range(1, size):
+                        point = (point << 6) | (np.int64(data[place + following]) & 0x3F)
+                    if point < _IDEOGRAPHS:
+                        folded = table[point]
+                    elif point < _END_OF_IDEOGRAPHS:
+                        folded = np.uint32(point)
+            place += size
             if folded != 0:
-                letters[number] += size
-                if single or not inside:
-                    token = np.uint64(0)
+                counted += size
                 token = (token ^ np.uint64(folded)) * _MULTIPLIER
-                token ^= token >> _S32
                 inside = True
-                complete = single
-            elif inside:
-                complete = not single
-                inside = False
-            if complete:
-                recent[tokens % length] = token
-                tokens += 1
-                if tokens >= length:
-                    hashed = np.uint64(length)
-                    for step in range(length):
-                        hashed = (hashed ^ recent[(tokens + step) % length]) * _MIX_1
-                        hashed ^= hashed >> _S33
-                    hashed *= _MIX_2
-                    found[used] = hashed ^ (hashed >> _S33)
-                    used += 1
+                if not single:
+                    continue
+            elif single or not inside:
+                continue
+            token ^= token >> _S32
+            rolling = rolling * _BASE + token
+            if tokens >= length:
+                rolling -= recent[slot] * highest
+            recent[slot] = token
+            slot = slot + 1 if slot + 1 < length else 0
+            tokens += 1
+            token = np.uint64(0)
+            inside = False
+            if tokens >= length:
+                hashed = (rolling ^ (rolling >> _S33)) * _MIX_1
+                hashed = (hashed ^ (hashed >> _S33)) * _MIX_2
+                found[used] = hashed ^ (hashed >> _S33)
+                used += 1
         ends[number + 1] = used
-    return found[:used].copy(), ends, letters
+        letters[number] = counted
+    return found[:used], ends, letters
 
 
 @compiled
@@ -234,17 +244,23 @@ def squeeze(data: U8, starts: I64) -> tuple[U8, I64, I64]:
                 if spaces or point == 0x1680 or point == 0x205F or point == 0x3000:
                     wide = 3
             if wide:
-                gap = True
+                gap = used > begin
                 place += wide
                 continue
-            if gap and used > begin:
+            if gap:
                 squeezed[used] = 32
                 used += 1
-                characters[number] += 1
-            gap = False
+                gap = False
             squeezed[used] = byte
             used += 1
             place += 1
-            characters[number] += byte & 0xC0 != 0x80
+            while place < end and 32 < data[place] < 0xC2:  # the rest of a character, and what is ASCII and no space
+                squeezed[used] = data[place]
+                used += 1
+                place += 1
         ends[number + 1] = used
+        following = 0
+        for written in range(begin, used):
+            following += (squeezed[written] & 0xC0) == 0x80
+        characters[number] = used - begin - following
     return squeezed[:used], ends, characters

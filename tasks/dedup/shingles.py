@@ -59,7 +59,8 @@ class Shingles:
                         raise Interrupted("stopped while reading candidates")
                     shingles, ends, _ = shingle_texts(table, Texts.of(table), self._shingling)
                     for begin, end in pairwise(ends.tolist()):
-                        one = np.unique(shingles[begin:end])
+                        one = np.sort(shingles[begin:end])
+                        one = one[np.concatenate([one[:1] == one[:1], one[1:] != one[:-1]])]
                         file.write(one.data)
                         done += 1
                         sizes[done] = len(one)

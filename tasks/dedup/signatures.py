@@ -45,7 +45,7 @@ FILES = (KEYS, SIGNATURES, BANDS, BAND_ROWS, EQUALS, EQUAL_ROWS)
 CHARACTER_LANGUAGES = ("zh",)
 """Languages whose shingles are of characters, having no spaces between words."""
 
-BATCH_BYTES = 4 << 20
+BATCH_BYTES = 1 << 20
 """Text that is shingled at a time: 8 bytes of hash for each byte of text at most."""
 
 LONG_BYTES = 4096
@@ -160,12 +160,11 @@ def _keys(table: pa.Table, texts: Texts, letters: kernels.I64) -> npt.NDArray[np
     identities = bytes.fromhex("".join(table["id"].to_pylist()))
     day = table["first_seen"].cast(pa.date32()).cast(pa.int32())
     names = [table["source"], table["path"], table["offset"].cast(pa.string()), table["language"], table["first_seen"]]
-    described = pc.binary_join_element_wise(*names, "\0").to_pylist()
+    described = pc.binary_join_element_wise(*names, "\0").cast(pa.binary()).to_pylist()
+    halves = [identities[begin : begin + 16] for begin in range(0, len(identities), 16)]
     documents = [
-        hashlib.blake2b(
-            b"%b%b%b" % (text, identities[16 * row : 16 * row + 16], name.encode()), digest_size=16
-        ).digest()
-        for row, (text, name) in enumerate(zip(exact, described, strict=True))
+        hashlib.blake2b(text + identity + name, digest_size=16).digest()
+        for text, identity, name in zip(exact, halves, described, strict=True)
     ]
     keys["exact"] = _halves(b"".join(exact))
     keys["id"] = _halves(identities)
