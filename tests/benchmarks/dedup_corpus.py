@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from schemas.tables import CLEANED
 from tasks.tables.parquet import write_table
 
 PART_ROWS = 4_000
-LANGUAGES = ("en", "zh")
 Pairs = list[tuple[str, str, float]]
 """(path, path, true Jaccard similarity)."""
 
@@ -89,7 +88,7 @@ def poems(folder: Path) -> tuple[list[dict[str, Any]], Pairs]:
     pairs = [
         (rows[left]["path"], rows[right]["path"], similarity(rows[left]["text"], rows[right]["text"], "zh"))
         for numbers in by_opening.values()
-        for left, right in zip(numbers, numbers[1:], strict=False)
+        for left, right in pairwise(numbers)
         if collections[left] != collections[right]
     ]
     return rows, pairs
@@ -101,22 +100,3 @@ def write_parts(folder: Path, rows: list[dict[str, Any]]) -> None:
     for begin in range(0, len(rows), PART_ROWS):
         table = pa.Table.from_pylist(rows[begin : begin + PART_ROWS], schema=CLEANED)
         write_table(folder / f"part-{begin:08}.parquet", table, CLEANED)
-
-
-def main() -> None:
-    """Writes the corpora that `bench_dedup` measures: `python dedup_corpus.py FOLDER TARGET DOCUMENTS PLANTED`."""
-    import sys
-
-    folder, target, limit, planted = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-    found: dict[str, Pairs] = {}
-    for language in LANGUAGES:
-        rows, found[language] = documents(folder, language, limit, planted)
-        write_parts(target / language, rows)
-        write_parts(target / "warm" / language, rows[:20])
-    rows, found["poems"] = poems(folder)
-    write_parts(target / "poems", rows)
-    (target / "pairs.json").write_text(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main()

@@ -18,12 +18,18 @@ from typing import Any
 
 from schemas.manifest import FileRecord
 from schemas.tables import DUPLICATES
-from tasks.dedup import signatures
+from tasks.dedup.signatures import sign_part
 from tasks.dedup.stage import STAGE
 from tasks.engine.child import build
+from tasks.engine.context import StoredInput
+from tasks.engine.parts import map_parts
 from tasks.engine.spec import BuildResult, BuildSpec, InputSpec
+from tasks.engine.stage import Part
 from tasks.store.store import Store
 from tasks.tables.parquet import read_table
+
+REPEATS = 4
+"""Of the signatures, so that the start of a second process weighs less."""
 
 
 def cpu_seconds() -> float:
@@ -31,16 +37,18 @@ def cpu_seconds() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def deduplicate(
-    store: Store, parts: list[Path], workers: int = 1, earlier: BuildResult | None = None
-) -> BuildResult:
-    """Builds the stage once."""
+def stored(store: Store, parts: list[Path]) -> list[FileRecord]:
+    """Puts copies of files into a store."""
     records = []
     for path in parts:
         with tempfile.TemporaryDirectory(dir=store.root) as name:
-            copy = Path(shutil.copy(path, name))
-            digest, size = store.objects.take(copy)
+            digest, size = store.objects.take(Path(shutil.copy(path, name)))
         records.append(FileRecord(name=path.name, digest=digest, size=size))
+    return records
+
+
+def deduplicate(store: Store, records: list[FileRecord], earlier: BuildResult | None = None) -> BuildResult:
+    """Builds the stage once."""
     known: dict[str, Any] | None = None
     if earlier is not None:
         known = {name: InputSpec(files=files, folder="") for name, files in earlier.outputs.items()}
@@ -56,7 +64,7 @@ def deduplicate(
         store=str(store.root),
         folder=str(store.root / "work"),
         threads=1,
-        workers=workers,
+        workers=1,
     )
     result = build(spec, STAGE, tell=lambda event: None, stop=threading.Event())
     if result.error is not None:
@@ -64,31 +72,65 @@ def deduplicate(
     return result
 
 
+def sign(store: Store, records: list[FileRecord], workers: int) -> float:
+    """Makes all signatures by so many processes; returns seconds by the clock, the start of the processes included."""
+    settings = STAGE.config()
+    parameters = {
+        "ngram_words": settings.ngram_words,
+        "ngram_chars": settings.ngram_chars,
+        "permutations": settings.permutations,
+        "bands": 14,
+        "rows": 8,
+        "seed": settings.seed,
+    }
+    files = StoredInput(InputSpec(files=records, folder=""), store).files
+    parts = [Part(f"{again}-{file.stored.name}", (file,), parameters) for again in range(REPEATS) for file in files]
+    with tempfile.TemporaryDirectory(dir=store.root) as folder:
+        started = time.monotonic()
+        map_parts(
+            sign_part,
+            parts,
+            store=store,
+            code="",
+            folder=Path(folder),
+            workers=workers,
+            reuse=False,
+            stopping=lambda: False,
+            done=lambda done, total: None,
+        )
+        return time.monotonic() - started
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("store", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--until", type=int, default=None, help="only so many parts")
     parser.add_argument("--warm", type=Path, default=None, help="a folder of parts to load the kernels with")
-    parser.add_argument("--state", type=Path, default=None, help="the earlier build to go on from, or where to leave it")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--state", type=Path, default=None, help="the earlier build, or where to leave it")
+    parser.add_argument("--sign", type=int, default=0, help="only the signatures, by so many processes")
     arguments = parser.parse_args()
-    parts = sorted(arguments.folder.glob("*.parquet"))[: arguments.until]
+    parts = sorted(arguments.folder.glob("*.parquet"))
     if arguments.warm is not None:
         with tempfile.TemporaryDirectory() as name:
-            deduplicate(Store.open(Path(name)), sorted(arguments.warm.glob("*.parquet")))
+            warm = Store.open(Path(name))
+            deduplicate(warm, stored(warm, sorted(arguments.warm.glob("*.parquet"))))
     store = Store.open(arguments.store)
     state = arguments.state
     earlier = BuildResult.model_validate_json(state.read_bytes()) if state is not None and state.exists() else None
-    assert signatures.FILES
+    records = stored(store, parts)
+    if arguments.sign:
+        wall = sign(store, records, arguments.sign)
+        print(json.dumps({"imports_cpu_s": 0.0, "cpu_s": 0.0, "wall_s": wall}))
+        return
     imports, started = cpu_seconds(), time.monotonic()
-    result = deduplicate(store, parts, arguments.workers, earlier)
+    result = deduplicate(store, records, earlier)
     wall = time.monotonic() - started
     used = cpu_seconds() - imports
     if state is not None:
         state.write_text(result.model_dump_json())
-    gone = read_table([store.objects.path(file.digest) for file in result.outputs["duplicates"]], DUPLICATES).to_pylist()
-    found = {row["path"]: [row["cluster"], row["kind"], row["via_jaccard"]] for row in gone}
+    tables = [store.objects.path(file.digest) for file in result.outputs["duplicates"]]
+    gone = read_table(tables, DUPLICATES).to_pylist()
+    found = {row["path"]: [row["cluster"], row["kind"], row["via_jaccard"], row["via"]] for row in gone}
     print(
         json.dumps(
             {"imports_cpu_s": imports, "cpu_s": used, "wall_s": wall, "metrics": result.metrics, "clusters": found}
