@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from dedup_corpus import Pairs, documents, poems, row, similarity, write_parts
+from dedup_corpus import PART_ROWS, Pairs, documents, poems, row, similarity, write_parts
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -51,7 +51,7 @@ def measured(command: list[str]) -> Measured:
         output.seek(0)
         printed = json.loads(output.read().splitlines()[-1])
     cpu = usage.ru_utime + usage.ru_stime - printed["imports_cpu_s"]
-    return Measured(cpu, usage.ru_maxrss / 1024, printed)
+    return Measured(cpu, printed["peak_mib"], printed)
 
 
 class Bench:
@@ -60,7 +60,9 @@ class Bench:
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
         words = "words to begin with, so that what is compiled is loaded before the clock starts"
-        write_parts(scratch / "warm", [row(str(number), f"{words} {number % 3}", "en") for number in range(20)])
+        write_parts(
+            scratch / "warm", [row(str(number), f"{words} {number % 3}", "en") for number in range(PART_ROWS + 9)]
+        )
 
     def ours(self, name: str, *options: str, keep: bool = False) -> Measured:
         store = self.scratch / "store"

@@ -22,6 +22,7 @@ from tasks.dedup.signatures import sign_part
 from tasks.dedup.stage import STAGE
 from tasks.engine.child import build
 from tasks.engine.context import StoredInput
+from tasks.engine.host import high_water_mark
 from tasks.engine.parts import map_parts
 from tasks.engine.spec import BuildResult, BuildSpec, InputSpec
 from tasks.engine.stage import Part
@@ -113,14 +114,15 @@ def main() -> None:
     if arguments.warm is not None:
         with tempfile.TemporaryDirectory() as name:
             warm = Store.open(Path(name))
-            deduplicate(warm, stored(warm, sorted(arguments.warm.glob("*.parquet"))))
+            records = stored(warm, sorted(arguments.warm.glob("*.parquet")))
+            deduplicate(warm, records, deduplicate(warm, records[:-1]))
     store = Store.open(arguments.store)
     state = arguments.state
     earlier = BuildResult.model_validate_json(state.read_bytes()) if state is not None and state.exists() else None
     records = stored(store, parts)
     if arguments.sign:
         wall = sign(store, records, arguments.sign)
-        print(json.dumps({"imports_cpu_s": 0.0, "cpu_s": 0.0, "wall_s": wall}))
+        print(json.dumps({"imports_cpu_s": 0.0, "cpu_s": 0.0, "wall_s": wall, "peak_mib": 0.0}))
         return
     imports, started = cpu_seconds(), time.monotonic()
     result = deduplicate(store, records, earlier)
@@ -133,7 +135,14 @@ def main() -> None:
     found = {row["path"]: [row["cluster"], row["kind"], row["via_jaccard"], row["via"]] for row in gone}
     print(
         json.dumps(
-            {"imports_cpu_s": imports, "cpu_s": used, "wall_s": wall, "metrics": result.metrics, "clusters": found}
+            {
+                "imports_cpu_s": imports,
+                "cpu_s": used,
+                "wall_s": wall,
+                "peak_mib": high_water_mark() / 2**20,
+                "metrics": result.metrics,
+                "clusters": found,
+            }
         )
     )
 
