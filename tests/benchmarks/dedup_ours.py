@@ -29,7 +29,7 @@ from tasks.engine.stage import Part
 from tasks.store.store import Store
 from tasks.tables.parquet import read_table
 
-REPEATS = 4
+REPEATS = 20
 """Of the signatures, so that the start of a second process weighs less."""
 
 
