@@ -82,9 +82,25 @@ DUPLICATES = pa.schema(
         pa.field("cluster", pa.string(), nullable=False),  # id of the cluster's earliest document
         pa.field("kind", pa.string(), nullable=False),  # exact | near
         pa.field("jaccard", pa.float64(), nullable=False),  # to `kept` (1 for exact)
+        pa.field(
+            "via", pa.string(), nullable=False
+        ),  # id of the document it was joined to; a chain that ends at `kept`
+        pa.field("via_jaccard", pa.float64(), nullable=False),  # to `via` (1 for equal texts or ids)
     ]
 )
-"""Rows of `dedup`'s output `duplicates`."""
+"""Rows of `dedup`'s output `duplicates`, sorted by (id, source, path, offset)."""
+
+CLUSTERS = pa.schema(
+    [
+        pa.field("cluster", pa.string(), nullable=False),  # id of the cluster's earliest document
+        pa.field("founder", pa.string(), nullable=False),  # id of a document that was its cluster's earliest on a night
+    ]
+)
+"""Rows of `dedup`'s output `clusters`, sorted: every cluster of two documents or more.
+
+A cluster has one founder, or as many as there were clusters that later documents made one. It is on the most held-out
+side of its founders', so that what was held out on an earlier night is never trained on.
+"""
 
 SHARDED = pa.schema([*CLEANED, pa.field("cluster", pa.string(), nullable=False)])
 """Rows of `shard`'s and `validate`'s outputs `train`, `valid` and `test`, shuffled inside a shard by a keyed hash."""

@@ -1,22 +1,47 @@
-"""All documents of the corpus at once, as numbers: which part and row they are, and who came first."""
+"""All documents of the corpus by number, out of files that are mapped into memory one at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from schemas.errors import StageFailed
 from tasks.dedup.kernels import I64
-from tasks.dedup.signatures import KEY
+from tasks.dedup.signatures import KEY, KEYS, LOCATOR
 
-LOCATOR = ("source", "path", "offset")
+MOST_DOCUMENTS = 2**31 - 1
+"""Numbers of documents have 32 bits in memory."""
+
+
+@dataclass(frozen=True)
+class PartFiles:
+    """One part of the corpus.
+
+    Attributes:
+        name: Of its file of documents.
+        digest: Of that file.
+        documents: Where it lies.
+        rows: How many documents it has.
+        files: What `signatures.sign_part` left, by name.
+    """
+
+    name: str
+    digest: str
+    documents: Path | None
+    rows: int
+    files: dict[str, Path]
+
+    def load(self, name: str) -> npt.NDArray[Any]:
+        """Maps one of the part's files into memory."""
+        found: npt.NDArray[Any] = np.load(self.files[name], mmap_mode="r", allow_pickle=False)
+        return found
 
 
 @dataclass(frozen=True)
@@ -24,68 +49,74 @@ class Corpus:
     """The documents of all parts, numbered through in the order of the parts.
 
     Attributes:
-        documents: One Parquet file a part.
-        signatures: One file a part, see `signatures.sign_part`.
+        parts: In the order of their names.
         starts: int64[parts + 1], the first document of each part.
-        keys: `KEY[n]`, 37 bytes a document.
-        order: int64[n], the documents from the earliest: by first_seen, then id, then locator.
     """
 
-    documents: Sequence[Path]
-    signatures: Sequence[Path]
+    parts: Sequence[PartFiles]
     starts: I64
-    keys: npt.NDArray[np.void]
-    order: I64
 
     @classmethod
-    def load(cls, documents: Sequence[Path], keys: Sequence[Path], signatures: Sequence[Path]) -> Self:
-        """Reads the keys and finds the order; no text and no signature is read."""
-        tables = [np.load(path, allow_pickle=False) for path in keys]
-        joined = np.concatenate(tables) if tables else np.zeros(0, dtype=KEY)
-        starts = np.concatenate([[0], np.cumsum([len(table) for table in tables])]).astype(np.int64)
-        order = _order(joined, documents, starts)
-        return cls(documents, signatures, starts, joined, order)
+    def of(cls, parts: Sequence[PartFiles]) -> Corpus:
+        """Numbers the documents of some parts.
+
+        Raises:
+            StageFailed: They are too many.
+        """
+        starts = np.concatenate([[0], np.cumsum([part.rows for part in parts])]).astype(np.int64)
+        if starts[-1] > MOST_DOCUMENTS:
+            raise StageFailed(
+                f"{starts[-1]:,} documents are more than the {MOST_DOCUMENTS:,} that can be compared at once",
+                where="dedup",
+                hint="split the corpus into pipelines of their own",
+            )
+        return cls(parts, starts)
 
     @property
     def size(self) -> int:
-        return len(self.keys)
+        return int(self.starts[-1])
 
-    def in_parts(self, documents: I64) -> Iterator[tuple[int, I64]]:
-        """Yields the parts that hold any of the documents, with their rows there; the documents must be ascending."""
-        yield from _in_parts(self.starts, documents)
+    def in_parts(self, documents: npt.NDArray[np.integer[Any]]) -> Iterator[tuple[int, slice, I64]]:
+        """Yields the parts that hold any of some ascending documents, which of them these are, and their rows there."""
+        places = np.searchsorted(documents, self.starts)
+        for part in range(len(self.parts)):
+            if places[part] < places[part + 1]:
+                here = slice(int(places[part]), int(places[part + 1]))
+                yield part, here, documents[here].astype(np.int64) - self.starts[part]
 
-    def origins(self, documents: I64) -> pa.Table:
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """Returns one field of `KEY` of all documents."""
+        found = [self.parts[part].load(KEYS)[name].copy() for part in range(len(self.parts))]
+        return np.concatenate(found) if found else np.zeros(0, dtype=np.int32)
+
+    def take(self, name: str, documents: npt.NDArray[np.integer[Any]]) -> npt.NDArray[Any]:
+        """Returns one field of `KEY` of some documents, in any order."""
+        return self.rows(documents, name)[name]
+
+    def rows(self, documents: npt.NDArray[np.integer[Any]], *names: str) -> npt.NDArray[Any]:
+        """Returns some fields of `KEY` of some documents, in any order."""
+        order = np.argsort(documents, kind="stable")
+        ordered = documents[order]
+        found: npt.NDArray[Any] | None = None
+        for part, here, rows in self.in_parts(ordered):
+            keys = self.parts[part].load(KEYS)[list(names)]
+            if found is None:
+                found = np.zeros(len(documents), dtype=[(name, keys.dtype[name]) for name in names])
+            taken = keys[rows]
+            for name in names:
+                found[name][order[here]] = taken[name]
+        return found if found is not None else _no_rows(names)
+
+    def origins(self, documents: npt.NDArray[np.integer[Any]]) -> pa.Table:
         """Reads id, source, path and offset of ascending documents."""
-        return _origins(self.documents, self.starts, documents)
+        columns = ["id", *LOCATOR]
+        found = []
+        for part, _, rows in self.in_parts(documents):
+            path = self.parts[part].documents
+            assert path is not None, "documents of tonight lie in files"
+            found.append(pq.read_table(path, columns=columns).take(rows))
+        return pa.concat_tables(found)
 
 
-def _in_parts(starts: I64, documents: I64) -> Iterator[tuple[int, I64]]:
-    places = np.searchsorted(documents, starts)
-    for part in range(len(starts) - 1):
-        if places[part] < places[part + 1]:
-            yield part, documents[places[part] : places[part + 1]] - starts[part]
-
-
-def _origins(paths: Sequence[Path], starts: I64, documents: I64) -> pa.Table:
-    columns = ["id", *LOCATOR]
-    found = [pq.read_table(paths[part], columns=columns).take(rows) for part, rows in _in_parts(starts, documents)]
-    return pa.concat_tables(found)
-
-
-def _order(keys: npt.NDArray[np.void], paths: Sequence[Path], starts: I64) -> I64:
-    day, upper, lower = keys["day"], keys["id"][:, 0], keys["id"][:, 1]
-    order = np.lexsort((lower, upper, day)).astype(np.int64)
-    before, after = order[:-1], order[1:]
-    same = (day[before] == day[after]) & (upper[before] == upper[after]) & (lower[before] == lower[after])
-    if not same.any():
-        return order
-    # Equal texts seen on the same day: only their locators tell them apart, and only theirs are read.
-    tied = np.zeros(len(order), dtype=bool)
-    tied[:-1] |= same
-    tied[1:] |= same
-    documents = np.sort(order[tied])
-    located = _origins(paths, starts, documents)
-    sorted_rows = np.asarray(pc.sort_indices(located, [(name, "ascending") for name in LOCATOR]))
-    locator = np.zeros(len(order), dtype=np.int64)
-    locator[documents[sorted_rows]] = np.arange(len(documents))
-    return np.lexsort((locator, lower, upper, day)).astype(np.int64)
+def _no_rows(names: Sequence[str]) -> npt.NDArray[Any]:
+    return np.zeros(0, dtype=[(name, KEY[name]) for name in names])

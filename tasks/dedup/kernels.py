@@ -1,7 +1,7 @@
-"""The compiled loops of deduplication: shingles of UTF-8 text, MinHash signatures, comparison within buckets.
+"""The compiled loops over text: whitespace, shingles, MinHash signatures and their bands.
 
-Everything that numba compiles is in this one module and kept to few functions: compiling takes about 3 CPU seconds,
-once per machine; afterwards loading from the cache takes half a second per process. The cache lies in this folder's
+What numba compiles is here and in `comparing`, and kept to few functions: compiling takes about 3 CPU seconds, once per
+machine; afterwards loading from the cache takes half a second per process. The cache lies in this folder's
 `__pycache__`, or in the user's cache folder where the package is read-only, or in `NUMBA_CACHE_DIR`; where none of them
 can be written each process compiles for itself.
 """
@@ -24,6 +24,8 @@ U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
+I32 = npt.NDArray[np.int32]
+Flags = npt.NDArray[np.bool_]
 
 FOLDED_PLANES = 2
 """Planes of Unicode that the folding table covers; planes 2 and 3 are ideographs, the rest has no letters."""
@@ -32,6 +34,7 @@ _IDEOGRAPHS = FOLDED_PLANES << 16
 _END_OF_IDEOGRAPHS = 4 << 16
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_BASE = np.uint64(0xD1342543DE82EF95)
 _MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
 _MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
 _S33 = np.uint64(33)
@@ -43,7 +46,7 @@ _S16 = np.uint32(16)
 _S13 = np.uint32(13)
 
 
-def _compiled(function: F) -> F:
+def compiled(function: F) -> F:
     compiled: Any
     try:
         compiled = numba.njit(cache=True, nogil=True)(function)
@@ -72,10 +75,10 @@ def permutations(count: int, seed: int) -> tuple[U32, U32]:
     return halves * np.uint32(2) + np.uint32(1), summands
 
 
-@_compiled
+@compiled
 def shingle(
-    data: U8, starts: I64, by_character: npt.NDArray[np.bool_], table: U32, words: int, characters: int
-) -> tuple[U64, I64]:
+    data: U8, starts: I64, by_character: Flags, table: U32, words: int, characters: int
+) -> tuple[U64, I64, I64]:
     """Hashes the shingles of many texts.
 
     A token is a run of letters and digits, lower-cased, or one such character; a shingle is so many tokens in a row. A
@@ -90,71 +93,83 @@ def shingle(
         characters: Tokens in a shingle of characters.
 
     Returns:
-        Hashes, uint64, in the order of the texts and with repetitions, and int64[n + 1] offsets into them.
+        Hashes, uint64, in the order of the texts and with repetitions; int64[n + 1] offsets into them; int64[n], the
+        bytes of each text's letters and digits.
     """
     count = len(starts) - 1
     found = np.empty(starts[count] - starts[0], dtype=np.uint64)
     ends = np.zeros(count + 1, dtype=np.int64)
+    letters = np.zeros(count, dtype=np.int64)
     recent = np.zeros(32, dtype=np.uint64)
     used = 0
     for number in range(count):
         single = by_character[number]
         length = characters if single else words
+        # Tokens of a shingle are the digits of a number in this base, so each needs one step to be taken in or out.
+        highest = np.uint64(1)
+        for _ in range(length):
+            highest *= _BASE
         tokens = 0
-        inside = False
+        slot = 0
+        rolling = np.uint64(0)
         token = np.uint64(0)
+        inside = False
         place = starts[number]
         end = starts[number + 1]
+        counted = 0
         while place <= end:
             folded = np.uint32(0)
+            size = 1  # of the end of the text too, which closes the last word
             if place < end:
-                point = np.int64(data[place])
-                size = 1
-                if point >= 0xF0:
-                    size = 4
-                    point &= 0x07
-                elif point >= 0xE0:
-                    size = 3
-                    point &= 0x0F
-                elif point >= 0xC0:
-                    size = 2
-                    point &= 0x1F
-                for following in range(1, size):
-                    point = (point << 6) | (np.int64(data[place + following]) & 0x3F)
-                place += size
-                if point < _IDEOGRAPHS:
-                    folded = table[point]
-                elif point < _END_OF_IDEOGRAPHS:
-                    folded = np.uint32(point)
-            else:
-                place += 1  # the end of the text closes the last word
-            complete = False
+                byte = data[place]
+                if byte < 0x80:
+                    folded = table[byte]
+                else:
+                    point = np.int64(byte)
+                    if point >= 0xF0:
+                        size = 4
+                        point &= 0x07
+                    elif point >= 0xE0:
+                        size = 3
+                        point &= 0x0F
+                    else:
+                        size = 2
+                        point &= 0x1F
+                    for following in range(1, size):
+                        point = (point << 6) | (np.int64(data[place + following]) & 0x3F)
+                    if point < _IDEOGRAPHS:
+                        folded = table[point]
+                    elif point < _END_OF_IDEOGRAPHS:
+                        folded = np.uint32(point)
+            place += size
             if folded != 0:
-                if single or not inside:
-                    token = np.uint64(0)
+                counted += size
                 token = (token ^ np.uint64(folded)) * _MULTIPLIER
-                token ^= token >> _S32
                 inside = True
-                complete = single
-            elif inside:
-                complete = not single
-                inside = False
-            if complete:
-                recent[tokens % length] = token
-                tokens += 1
-                if tokens >= length:
-                    hashed = np.uint64(length)
-                    for step in range(length):
-                        hashed = (hashed ^ recent[(tokens + step) % length]) * _MIX_1
-                        hashed ^= hashed >> _S33
-                    hashed *= _MIX_2
-                    found[used] = hashed ^ (hashed >> _S33)
-                    used += 1
+                if not single:
+                    continue
+            elif single or not inside:
+                continue
+            token ^= token >> _S32
+            rolling = rolling * _BASE + token
+            if tokens >= length:
+                rolling -= recent[slot] * highest
+            recent[slot] = token
+            slot = slot + 1 if slot + 1 < length else 0
+            tokens += 1
+            token = np.uint64(0)
+            inside = False
+            if tokens >= length:
+                hashed = (rolling ^ (rolling >> _S33)) * _MIX_1
+                hashed = (hashed ^ (hashed >> _S33)) * _MIX_2
+                found[used] = hashed ^ (hashed >> _S33)
+                used += 1
         ends[number + 1] = used
-    return found[:used].copy(), ends
+        letters[number] = counted
+    return found[:used], ends, letters
 
 
-@_compiled
+@compiled
 def sign(shingles: U64, ends: I64, factors: U32, summands: U32) -> U32:
     """Returns the MinHash signatures, uint32[n, permutations], of texts given by their shingles.
 
@@ -177,101 +192,75 @@ def sign(shingles: U64, ends: I64, factors: U32, summands: U32) -> U32:
     return signatures
 
 
-@_compiled
-def jaccard(shingles: U64, spans: I64, left: int, right: int, threshold: float) -> float:
-    """Returns the Jaccard similarity of two sets, or -1 as soon as it must stay below the threshold.
+@compiled
+def band_hashes(signatures: U32, languages: U8, bands: int, rows: int) -> U64:
+    """Returns uint64[bands, n]: 64 bits for each document's language and one band of its signature."""
+    count = len(signatures)
+    hashes = np.empty((bands, count), dtype=np.uint64)
+    for number in range(count):
+        for band in range(bands):
+            hashed = np.uint64(languages[number])
+            for row in range(band * rows, (band + 1) * rows):
+                hashed = (hashed ^ np.uint64(signatures[number, row])) * _MULTIPLIER
+                hashed ^= hashed >> _S32
+            hashes[band, number] = hashed
+    return hashes
+
+
+@compiled
+def squeeze(data: U8, starts: I64) -> tuple[U8, I64, I64]:
+    """Replaces every run of whitespace by one space and leaves it out at both ends, as `" ".join(text.split())` does.
 
     Args:
-        shingles: Hashes, each set sorted and without repetitions.
-        spans: int64[sets, 2], where each set begins and ends in them.
-        left: One set.
-        right: The other.
-        threshold: 0 compares in full whatever comes out.
-    """
-    a, a_end = spans[left, 0], spans[left, 1]
-    b, b_end = spans[right, 0], spans[right, 1]
-    total = (a_end - a) + (b_end - b)
-    # With s shared of a total of n, s / (n - s) ≥ t says s ≥ t·n / (1 + t): so many may be unmatched on both sides.
-    allowed = total - 2.0 * threshold * total / (1.0 + threshold) + 1e-6
-    if abs((a_end - a) - (b_end - b)) > allowed:
-        return -1.0
-    shared = 0
-    unmatched = 0
-    while a < a_end and b < b_end:
-        if shingles[a] == shingles[b]:
-            shared += 1
-            a += 1
-            b += 1
-        else:
-            if shingles[a] < shingles[b]:
-                a += 1
-            else:
-                b += 1
-            unmatched += 1
-            if unmatched > allowed:
-                return -1.0
-    similarity = shared / (total - shared)
-    return similarity if similarity >= threshold else -1.0
-
-
-@_compiled
-def join_buckets(
-    members: I64, bounds: I64, shingles: U64, spans: I64, languages: U8, threshold: float, limit: int, parents: I64
-) -> tuple[int, int, int]:
-    """Compares the members of each bucket and joins, in `parents`, those whose similarity reaches the threshold.
-
-    Pairs that are joined already are not compared again, so a bucket of one big cluster costs one comparison a member.
-    All other pairs are compared, up to `limit` comparisons a bucket: past that its earlier members have been compared
-    with all, its later ones only with those.
-
-    Args:
-        members: Candidates, bucket after bucket, ascending inside each.
-        bounds: int64[buckets + 1], where each bucket begins.
-        shingles: As for `jaccard`.
-        spans: int64[candidates, 2], as for `jaccard`.
-        languages: uint8[candidates]; documents of two languages are never joined.
-        threshold: Least similarity of a pair that is joined.
-        limit: Comparisons a bucket.
-        parents: int64[candidates], the forest of joined candidates, altered in place; a root is its own parent and the
-            least of its tree.
+        data: Texts in UTF-8, one after the other.
+        starts: int64[n + 1], where each begins and the last one ends.
 
     Returns:
-        Comparisons made, pairs that reached the threshold, and buckets that met the limit.
+        The texts in UTF-8, int64[n + 1] offsets into them, and int64[n] characters of each.
     """
-    compared = 0
-    verified = 0
-    capped = 0
-    for bucket in range(len(bounds) - 1):
-        begin, end = bounds[bucket], bounds[bucket + 1]
-        inside = 0
-        for first in range(begin, end - 1):
-            if inside >= limit:
-                capped += 1
-                break
-            left = members[first]
-            apart = False
-            for second in range(first + 1, end):
-                right = members[second]
-                if languages[left] != languages[right]:
-                    apart = True
-                    continue
-                left_root = left
-                while parents[left_root] != left_root:
-                    parents[left_root] = parents[parents[left_root]]
-                    left_root = parents[left_root]
-                right_root = right
-                while parents[right_root] != right_root:
-                    parents[right_root] = parents[parents[right_root]]
-                    right_root = parents[right_root]
-                if left_root == right_root:
-                    continue
-                inside += 1
-                if jaccard(shingles, spans, left, right, threshold) >= 0.0:
-                    verified += 1
-                    parents[max(left_root, right_root)] = min(left_root, right_root)
-                else:
-                    apart = True
-            if first == begin and not apart:
-                break
-        compared += inside
-    return compared, verified, capped
+    count = len(starts) - 1
+    squeezed = np.empty(starts[count] - starts[0], dtype=np.uint8)
+    ends = np.zeros(count + 1, dtype=np.int64)
+    characters = np.zeros(count, dtype=np.int64)
+    used = 0
+    for number in range(count):
+        begin = used
+        place = starts[number]
+        end = starts[number + 1]
+        gap = False
+        while place < end:
+            byte = data[place]
+            wide = 0
+            if byte <= 32:
+                if byte == 32 or 9 <= byte <= 13 or 28 <= byte <= 31:
+                    wide = 1
+            elif byte == 0xC2:
+                if data[place + 1] == 0x85 or data[place + 1] == 0xA0:
+                    wide = 2
+            elif 0xE1 <= byte <= 0xE3:
+                second, third = data[place + 1], data[place + 2]
+                point = (np.int64(byte & 0x0F) << 12) | (np.int64(second & 0x3F) << 6) | np.int64(third & 0x3F)
+                spaces = 0x2000 <= point <= 0x200A or point == 0x2028 or point == 0x2029 or point == 0x202F
+                if spaces or point == 0x1680 or point == 0x205F or point == 0x3000:
+                    wide = 3
+            if wide:
+                gap = used > begin
+                place += wide
+                continue
+            if gap:
+                squeezed[used] = 32
+                used += 1
+                gap = False
+            squeezed[used] = byte
+            used += 1
+            place += 1
+            while place < end and 32 < data[place] < 0xC2:  # the rest of a character, and what is ASCII and no space
+                squeezed[used] = data[place]
+                used += 1
+                place += 1
+        ends[number + 1] = used
+        following = 0
+        for written in range(begin, used):
+            following += (squeezed[written] & 0xC0) == 0x80
+        characters[number] = used - begin - following
+    return squeezed[:used], ends, characters

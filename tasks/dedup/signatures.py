@@ -1,7 +1,9 @@
-"""What deduplication needs to know of each document, part by part: keys and MinHash signatures.
+"""What deduplication needs to know of each document, part by part: keys, MinHash signatures, and where to look it up.
 
-Both are plain `.npy` files that are mapped into memory, never loaded whole. A document of 112 permutations takes 448
-bytes of signature and 37 of keys.
+All of it are plain `.npy` files that are mapped into memory, never loaded whole. A document of 112 permutations in 14
+bands takes 448 bytes of signature, 66 of keys, and 192 in the look-up tables: for each band, for the text and for the
+id there is one, sorted by hash, so that a range of hashes, or the hashes of tonight's documents, are found without
+reading the rest.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +26,41 @@ from tasks.dedup import kernels
 from tasks.engine.stage import JSON, Part
 from tasks.tables.parquet import iterate_tables
 
-SIGNATURES = "signatures.npy"
 KEYS = "keys.npy"
+"""`KEY[n]`."""
+
+SIGNATURES = "signatures.npy"
+"""uint32[n, permutations]."""
+
+BANDS, BAND_ROWS = "bands.npy", "band-rows.npy"
+"""uint64 and uint32[bands, comparable documents]: ascending hashes of each band, and the rows that have them."""
+
+EQUALS, EQUAL_ROWS = "equals.npy", "equal-rows.npy"
+"""uint64 and uint32[2, n]: ascending upper halves of the texts' digests and of the ids, and the rows that have them."""
+
+LOCATOR = ("source", "path", "offset")
+
+FILES = (KEYS, SIGNATURES, BANDS, BAND_ROWS, EQUALS, EQUAL_ROWS)
 
 CHARACTER_LANGUAGES = ("zh",)
 """Languages whose shingles are of characters, having no spaces between words."""
 
-BATCH_BYTES = 4 << 20
+BATCH_BYTES = 1 << 20
 """Text that is shingled at a time: 8 bytes of hash for each byte of text at most."""
+
+LONG_BYTES = 4096
+"""Of letters and digits; a text of more is not better for it."""
 
 KEY = np.dtype(
     [
         ("exact", "<u8", (2,)),  # 128 bits of blake2b of the text, every run of whitespace as one space
         ("id", "<u8", (2,)),  # the document's id as a number, upper half first
+        ("document", "<u8", (2,)),  # 128 bits of all that decides what becomes of the document, its locator included
         ("day", "<i4"),  # first_seen in days since 1970
         ("language", "u1"),  # place in LANGUAGES
         ("comparable", "?"),  # whether it has any shingle: shorter texts are compared exactly only
+        ("characters", "<u4"),  # of the text, every run of whitespace as one
+        ("quality", "<f8"),  # see `_quality`
     ]
 )
 
@@ -51,33 +73,63 @@ class Shingling:
     characters: int
 
 
-def sign_part(part: Part, folder: Path) -> dict[str, JSON]:
-    """Writes the keys, `KEY[n]`, and the signatures, uint32[n, permutations] column by column, of a file of documents.
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Texts of a table in UTF-8, and where each begins and the last one ends: int64[n + 1]."""
 
-    Returns the number of documents of each source.
-    """
+    data: kernels.U8
+    starts: kernels.I64
+
+    @classmethod
+    def of(cls, table: pa.Table) -> Texts:
+        texts = table["text"].cast(pa.large_string()).combine_chunks()
+        _, offsets, data = texts.buffers()
+        starts = np.frombuffer(offsets, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+        return cls(np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, dtype=np.uint8), starts)
+
+
+def sign_part(part: Part, folder: Path) -> dict[str, JSON]:
+    """Writes `FILES` for a file of documents; returns the number of documents of each source."""
     parameters = part.parameters
     shingling = Shingling(parameters["ngram_words"], parameters["ngram_chars"])
     factors, summands = kernels.permutations(parameters["permutations"], parameters["seed"])
     path = part.files[0].path
     count = int(pq.read_metadata(path).num_rows)
     keys = np.zeros(count, dtype=KEY)
-    signatures = np.zeros((count, len(factors)), dtype=np.uint32, order="F")
+    signatures = np.zeros((count, len(factors)), dtype=np.uint32)
     sources: dict[str, int] = {}
     row = 0
-    for group in iterate_tables(path, ["id", "source", "first_seen", "language", "text"]):
+    for group in iterate_tables(path, ["id", *LOCATOR, "first_seen", "language", "text"]):
         for source, number in _counts(group["source"]):
             sources[source] = sources.get(source, 0) + number
         for table in batches(group):
             here = slice(row, row + table.num_rows)
-            shingles, ends = shingle_texts(table, shingling)
+            texts = Texts.of(table)
+            shingles, ends, letters = shingle_texts(table, texts, shingling)
             signatures[here] = kernels.sign(shingles, ends, factors, summands)
-            keys[here] = _keys(table)
+            keys[here] = _keys(table, texts, letters)
             keys["comparable"][here] = np.diff(ends) > 0
             row = here.stop
     np.save(folder / KEYS, keys, allow_pickle=False)
     np.save(folder / SIGNATURES, signatures, allow_pickle=False)
+    comparable = np.flatnonzero(keys["comparable"])
+    hashes = kernels.band_hashes(
+        signatures[comparable], keys["language"][comparable], parameters["bands"], parameters["rows"]
+    )
+    _save_sorted(folder / BANDS, folder / BAND_ROWS, hashes, comparable)
+    equals = np.stack([keys["exact"][:, 0], keys["id"][:, 0]])
+    _save_sorted(folder / EQUALS, folder / EQUAL_ROWS, equals, np.arange(count))
     return {"sources": dict(sorted(sources.items()))}
+
+
+def _save_sorted(hashes_path: Path, rows_path: Path, hashes: kernels.U64, numbers: kernels.I64) -> None:
+    rows = np.empty(hashes.shape, dtype=np.uint32)
+    for line in range(len(hashes)):
+        order = np.argsort(hashes[line], kind="stable")
+        hashes[line] = hashes[line][order]
+        rows[line] = numbers[order]
+    np.save(hashes_path, hashes, allow_pickle=False)
+    np.save(rows_path, rows, allow_pickle=False)
 
 
 def batches(table: pa.Table) -> Iterator[pa.Table]:
@@ -91,32 +143,46 @@ def batches(table: pa.Table) -> Iterator[pa.Table]:
         begin = end
 
 
-def shingle_texts(table: pa.Table, shingling: Shingling) -> tuple[kernels.U64, kernels.I64]:
+def shingle_texts(table: pa.Table, texts: Texts, shingling: Shingling) -> tuple[kernels.U64, kernels.I64, kernels.I64]:
     """Returns the shingles of the texts of a table; see `kernels.shingle`."""
-    texts = table["text"].cast(pa.large_string()).combine_chunks()
-    _, offsets, data = texts.buffers()
-    starts = np.frombuffer(offsets, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    content = np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, dtype=np.uint8)
     by_character = np.asarray(pc.is_in(table["language"], pa.array(CHARACTER_LANGUAGES)).combine_chunks())
     return kernels.shingle(
-        content, starts, by_character, kernels.folding_table(), shingling.words, shingling.characters
+        texts.data, texts.starts, by_character, kernels.folding_table(), shingling.words, shingling.characters
     )
 
 
-def exact_digest(text: str) -> bytes:
-    """Returns 16 bytes that two texts share only if they are equal but for the extent of whitespace."""
-    return hashlib.blake2b(" ".join(text.split()).encode(), digest_size=16).digest()
-
-
-def _keys(table: pa.Table) -> npt.NDArray[np.void]:
+def _keys(table: pa.Table, texts: Texts, letters: kernels.I64) -> npt.NDArray[np.void]:
     keys = np.zeros(table.num_rows, dtype=KEY)
-    languages = table["language"].to_pylist()
-    digests = map(exact_digest, table["text"].to_pylist())
-    keys["exact"] = _halves(b"".join(digests))
-    keys["id"] = _halves(bytes.fromhex("".join(table["id"].to_pylist())))
-    keys["day"] = np.asarray(table["first_seen"].cast(pa.date32()).cast(pa.int32()))
-    keys["language"] = [LANGUAGES.index(language) for language in languages]
+    squeezed, ends, characters = kernels.squeeze(texts.data, texts.starts)
+    content = squeezed.data
+    bounds = ends.tolist()
+    exact = [hashlib.blake2b(content[begin:end], digest_size=16).digest() for begin, end in pairwise(bounds)]
+    identities = bytes.fromhex("".join(table["id"].to_pylist()))
+    day = table["first_seen"].cast(pa.date32()).cast(pa.int32())
+    names = [table["source"], table["path"], table["offset"].cast(pa.string()), table["language"], table["first_seen"]]
+    described = pc.binary_join_element_wise(*names, "\0").cast(pa.binary()).to_pylist()
+    halves = [identities[begin : begin + 16] for begin in range(0, len(identities), 16)]
+    documents = [
+        hashlib.blake2b(text + identity + name, digest_size=16).digest()
+        for text, identity, name in zip(exact, halves, described, strict=True)
+    ]
+    keys["exact"] = _halves(b"".join(exact))
+    keys["id"] = _halves(identities)
+    keys["document"] = _halves(b"".join(documents))
+    keys["day"] = np.asarray(day)
+    languages = pc.index_in(table["language"], pa.array(LANGUAGES))
+    keys["language"] = np.asarray(languages)
+    keys["characters"] = characters
+    keys["quality"] = _quality(letters, np.diff(ends))
     return keys
+
+
+def _quality(letters: kernels.I64, size: kernels.I64) -> kernels.F64:
+    """Returns how much of a text is letters and digits, times how long it is in them, from 0 to 1.
+
+    Both are counted in bytes of UTF-8, of which a Chinese character has three: about what it says in English letters.
+    """
+    return letters / np.maximum(size, 1) * (np.minimum(letters, LONG_BYTES) / LONG_BYTES)
 
 
 def _halves(digests: bytes) -> npt.NDArray[np.uint64]:

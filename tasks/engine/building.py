@@ -56,6 +56,7 @@ def specification(build: Build, planner: Planner, *, threads: int, workers: int,
         settings=planner.settings(node.name).model_dump(mode="json"),
         inputs={name: _input(store, build.inputs[wanted.node], wanted.output) for name, wanted in node.inputs.items()},
         predecessor=_predecessor(store, identity),
+        earlier=_earlier(node, planner) if reuse_parts else None,
         look=None if look is None else look.detail,
         date=identity.date,
         code=planner.code(node).digest,
@@ -80,6 +81,20 @@ def _predecessor(store: Store, identity: Identity) -> dict[str, InputSpec] | Non
     if isinstance(manifest, str):
         return None
     return {name: _input(store, manifest, name) for name in manifest.outputs}
+
+
+def _earlier(node: Node, planner: Planner) -> dict[str, InputSpec] | None:
+    """What the latest artifact holds, if only its inputs were others."""
+    latest = planner.latest(node.name)
+    if (
+        latest is None
+        or latest.code != planner.code(node).digest
+        or latest.settings != planner.settings(node.name).identity()
+        or planner.store.damage(latest)
+    ):
+        return None
+    found = {name: InputSpec(files=output.files, folder="") for name, output in latest.outputs.items()}
+    return found | {"diagnostics": InputSpec(files=latest.diagnostics, folder="")}
 
 
 def check(build: Build, result: BuildResult, store: Store) -> None:

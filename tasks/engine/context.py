@@ -68,6 +68,9 @@ class BuildContext:
             if spec.predecessor is None
             else {name: StoredInput(found, store) for name, found in spec.predecessor.items()}
         )
+        self.earlier: Mapping[str, StoredInput] | None = (
+            None if spec.earlier is None else {name: StoredInput(found, store) for name, found in spec.earlier.items()}
+        )
         self.look = spec.look
         self.date = spec.date
         self.threads = spec.threads

@@ -25,6 +25,8 @@ class BuildSpec(BaseModel):
     """The whole configuration of the stage, execution settings included."""
     inputs: dict[str, InputSpec]
     predecessor: dict[str, InputSpec] | None = None
+    earlier: dict[str, InputSpec] | None = None
+    """Outputs and diagnostics of the latest artifact of this node, a hint; see `Context.earlier`."""
     look: Any = None
     date: str
     code: str

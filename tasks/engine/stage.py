@@ -124,6 +124,15 @@ class Context(Protocol):
         ...
 
     @property
+    def earlier(self) -> Mapping[str, InputOutput] | None:
+        """The outputs, and as `diagnostics` the diagnostics, of the pipeline's latest artifact of this node.
+
+        None unless that was made with these settings and this code. A hint that saves work: it enters no key, so what
+        is built must be the same without it.
+        """
+        ...
+
+    @property
     def threads(self) -> int:
         """How many threads to compute with."""
         ...

@@ -1,164 +1,227 @@
-"""Deduplication's speed, memory, recall and precision on a folder of real documents with planted edits.
+"""Deduplication beside other libraries: CPU seconds as the system counts them, memory, recall and precision.
 
-    python tests/benchmarks/bench_dedup.py FOLDER [--documents 20000] [--planted 2000]
+    python tests/benchmarks/bench_dedup.py FOLDER [--documents 55000] [--planted 5000] [--rounds 3] [--json FILE]
 
-FOLDER holds Parquet files with the columns `content` and `lang`. Into copies of some documents, edits of 0.5 to 15 % of
-the words (Chinese: characters) are planted; what is similar is decided by comparing sets of shingles in plain Python.
+FOLDER holds Parquet files with the columns `content`, `lang` and `path`, among them `poetry.parquet`. Every side reads
+Parquet and writes survivors, each in a process of its own whose imports and compiled code are loaded before the clock
+starts; the sides take turns, and the median counts. Peers run in .venv-peers (`make .venv-peers/ready`).
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import random
-import resource
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
 import tempfile
-import threading
-import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
-import pyarrow as pa
+from dedup_corpus import PART_ROWS, Pairs, documents, poems, row, similarity, write_parts
 
-from schemas.manifest import FileRecord
-from schemas.tables import CLEANED, DUPLICATES
-from tasks.dedup import kernels
-from tasks.dedup.stage import STAGE
-from tasks.engine.child import build
-from tasks.engine.spec import BuildSpec, InputSpec
-from tasks.store.store import Store
-from tasks.tables.parquet import read_table, write_table
-
-PART_ROWS = 10_000
-CHECKED = 500
-"""Near-duplicates whose similarity is computed anew."""
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+PEERS = ROOT / ".venv-peers/bin/python"
+THRESHOLD = 0.8
+NAMES = ("datasketch", "datasketch-verified", "rensa")
 
 
-def tokens(text: str, language: str) -> list[str]:
-    folded = "".join(letter.lower() if letter.isalnum() else " " for letter in text)
-    return list(folded.replace(" ", "")) if language == "zh" else folded.split()
+@dataclass(frozen=True)
+class Measured:
+    """What a process used, imports apart, and what it printed."""
+
+    cpu_s: float
+    peak_mib: float
+    printed: dict[str, Any]
 
 
-def similarity(left: str, right: str, language: str) -> float:
-    sets = []
-    for text in (left, right):
-        found = tokens(text, language)
-        sets.append({tuple(found[start : start + 5]) for start in range(len(found) - 4)})
-    union = sets[0] | sets[1]
-    return len(sets[0] & sets[1]) / len(union) if union else 0.0
+def measured(command: list[str]) -> Measured:
+    """Runs a process; what its own processes used counts as well."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.DEVNULL, env=environment, cwd=ROOT)
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            raise SystemExit(f"failed: {' '.join(command)}")
+        output.seek(0)
+        printed = json.loads(output.read().splitlines()[-1])
+    cpu = usage.ru_utime + usage.ru_stime - printed["imports_cpu_s"]
+    return Measured(cpu, printed["peak_mib"], printed)
 
 
-def edited(text: str, language: str, source: random.Random) -> str:
-    pieces = list(text) if language == "zh" else text.split(" ")
-    share = source.uniform(0.005, 0.15)
-    return ("" if language == "zh" else " ").join(
-        source.choice(pieces) if source.random() < share else piece for piece in pieces
-    )
+class Bench:
+    """Corpora in a scratch folder and the processes over them."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+        words = "words to begin with, so that what is compiled is loaded before the clock starts"
+        write_parts(
+            scratch / "warm", [row(str(number), f"{words} {number % 3}", "en") for number in range(PART_ROWS + 9)]
+        )
+
+    def ours(self, name: str, *options: str, keep: bool = False) -> Measured:
+        store = self.scratch / "store"
+        if not keep:
+            shutil.rmtree(store, ignore_errors=True)
+        command = [sys.executable, str(HERE / "dedup_ours.py"), str(store), str(self.scratch / name)]
+        found = measured([*command, "--warm", str(self.scratch / "warm"), *options])
+        return Measured(found.printed["cpu_s"], found.peak_mib, found.printed)
+
+    def peer(self, peer: str, language: str, *options: str) -> Measured:
+        command = [str(PEERS), str(HERE / "dedup_peers.py"), peer, language, str(self.scratch / language)]
+        return measured([*command, str(self.scratch / f"out-{peer}"), *options])
 
 
-def documents(folder: Path, limit: int, planted: int) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
-    """Returns rows, and the locators (original, copy) of planted pairs."""
-    source = random.Random(1)
-    frame = pl.concat([pl.read_parquet(path, columns=["content", "lang"]) for path in sorted(folder.glob("*.parquet"))])
-    frame = frame.filter(pl.col("lang").is_in(["en", "zh"])).sample(min(limit, frame.height), seed=1)
-    rows, pairs = [], []
-    for number, (text, language) in enumerate(frame.iter_rows()):
-        rows.append((f"{number:07}", text, language, "2026-01-01"))
-        if number < planted:
-            rows.append((f"{number:07}-copy", edited(text, language, source), language, "2026-01-02"))
-            pairs.append((f"{number:07}", f"{number:07}-copy"))
-    return [
-        {
-            "id": hashlib.sha256(text.encode()).hexdigest()[:32],
-            "source": "corpus",
-            "path": path,
-            "offset": 0,
-            "licence": "",
-            "origin": "",
-            "first_seen": seen,
-            "language": language,
-            "text": text,
+def together(printed: dict[str, Any], left: str, right: str, ids: dict[str, str]) -> bool:
+    clusters = printed["clusters"]
+
+    def cluster(path: str) -> str:
+        found = clusters.get(path, ids[path])
+        return str(found[0] if isinstance(found, list) else found)
+
+    return cluster(left) == cluster(right)
+
+
+def recall(printed: dict[str, Any], pairs: Pairs, ids: dict[str, str]) -> float:
+    true = [pair for pair in pairs if pair[2] >= THRESHOLD]
+    return sum(together(printed, left, right, ids) for left, right, _ in true) / max(1, len(true))
+
+
+def language_table(bench: Bench, language: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    rows, pairs = documents(arguments.folder, language, arguments.documents, arguments.planted)
+    write_parts(bench.scratch / language, rows)
+    ids, texts = {one["path"]: one["id"] for one in rows}, {one["path"]: one["text"] for one in rows}
+    true = sorted(pair[2] for pair in pairs if pair[2] >= THRESHOLD)
+    runs: dict[str, list[Measured]] = {"ours": [], **{name: [] for name in NAMES}}
+    for _ in range(arguments.rounds):
+        runs["ours"].append(bench.ours(language))
+        for name in NAMES:
+            runs[name].append(bench.peer(name, language))
+    sides = {}
+    for name, found in runs.items():
+        cpu = statistics.median(one.cpu_s for one in found)
+        sides[name] = {
+            "cpu_s": cpu,
+            "documents_per_cpu_s": len(rows) / cpu,
+            "peak_mib": max(one.peak_mib for one in found),
+            "recall": recall(found[0].printed, pairs, ids if name == "ours" else {path: path for path in ids}),
         }
-        for path, text, language, seen in rows
-    ], pairs
+    ours = runs["ours"][0].printed
+    by_id = {one["id"]: one["path"] for one in rows}
+    near = [(path, found) for path, found in ours["clusters"].items() if found[1] == "near"][: arguments.checked]
+    right = sum(
+        found[2] >= THRESHOLD and abs(similarity(texts[path], texts[by_id[found[3]]], language) - found[2]) < 1e-9
+        for path, found in near
+        if found[2] < 1
+    )
+    checked = sum(found[2] < 1 for _, found in near)
+    sample = min(arguments.datatrove, len(rows))
+    datatrove = bench.peer("datatrove", language, str(sample)) if sample else None
+    if datatrove is not None:
+        sides["datatrove"] = {
+            "cpu_s": datatrove.cpu_s,
+            "documents_per_cpu_s": sample / datatrove.cpu_s,
+            "peak_mib": datatrove.peak_mib,
+            "sample": sample,
+        }
+    quartiles = [true[round(place * (len(true) - 1) / 4)] for place in range(5)] if true else []
+    return {
+        "documents": len(rows),
+        "mb": sum(len(text.encode()) for text in texts.values()) / 1e6,
+        "planted": len(true),
+        "planted_similarity_quartiles": quartiles,
+        "sides": sides,
+        "precision": right / max(1, checked),
+        "checked": checked,
+        "metrics": {name: value for name, value in ours["metrics"].items() if name not in ("sources", "parts")},
+    }
+
+
+def poems_table(bench: Bench, folder: Path) -> dict[str, Any]:
+    rows, pairs = poems(folder)
+    write_parts(bench.scratch / "poems", rows)
+    found = bench.ours("poems")
+    ids = {one["path"]: one["id"] for one in rows}
+    similar = [pair for pair in pairs if pair[2] >= THRESHOLD]
+    return {
+        "poems": len(rows),
+        "pairs": len(pairs),
+        "found": sum(together(found.printed, left, right, ids) for left, right, _ in pairs),
+        "pairs_at_threshold": len(similar),
+        "found_at_threshold": sum(together(found.printed, left, right, ids) for left, right, _ in similar),
+        "cpu_s": found.cpu_s,
+    }
+
+
+def own_table(bench: Bench, language: str) -> dict[str, Any]:
+    """A night of 2 % against the full run, memory of ten times the documents, two processes against one."""
+    folder = bench.scratch / language
+    frame = pl.read_parquet(folder / "*.parquet").to_dicts()
+    cut = len(frame) * 98 // 100
+    write_parts(bench.scratch / "before", frame[:cut])
+    shutil.copytree(bench.scratch / "before", bench.scratch / "night")
+    write_parts(bench.scratch / "new", [one | {"first_seen": "2026-02-01"} for one in frame[cut:]])
+    for path in (bench.scratch / "new").iterdir():
+        shutil.copy(path, bench.scratch / "night" / f"z-{path.name}")
+    state = bench.scratch / "state.json"
+    full = bench.ours("night")
+    bench.ours("before", "--state", str(state))
+    night = bench.ours("night", "--state", str(state), keep=True)
+    write_parts(bench.scratch / "tenth", frame[: len(frame) // 10])
+    tenth = bench.ours("tenth")
+    one, two = (min(bench.ours("night", "--sign", workers).printed["wall_s"] for _ in range(2)) for workers in "12")
+    return {
+        "full_cpu_s": full.cpu_s,
+        "night_cpu_s": night.cpu_s,
+        "night_share": night.cpu_s / full.cpu_s,
+        "night_metrics": {name: night.printed["metrics"][name] for name in ("fresh", "shingled", "compared")},
+        "full_metrics": {name: full.printed["metrics"][name] for name in ("fresh", "shingled", "compared")},
+        "peak_mib_of_a_tenth": tenth.peak_mib,
+        "peak_mib": full.peak_mib,
+        "memory_ratio": full.peak_mib / tenth.peak_mib,
+        "signatures_two_over_one": one / two,
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--documents", type=int, default=20_000)
-    parser.add_argument("--planted", type=int, default=2_000)
+    parser.add_argument("--documents", type=int, default=55_000, help="of each language, at most")
+    parser.add_argument("--planted", type=int, default=5_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--checked", type=int, default=500, help="near-duplicates whose similarity is computed anew")
+    parser.add_argument("--datatrove", type=int, default=1_500, help="documents for datatrove, which is slow")
+    parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
-        store = Store.open(scratch / "store")
-        rows, pairs = documents(arguments.folder, arguments.documents, arguments.planted)
-        by_path = {row["path"]: row for row in rows}
-        records = []
-        for begin in range(0, len(rows), PART_ROWS):
-            path = scratch / f"part-{begin:08}.parquet"
-            count = write_table(path, pa.Table.from_pylist(rows[begin : begin + PART_ROWS], schema=CLEANED), CLEANED)
-            digest, size = store.objects.take(path)
-            records.append(FileRecord(name=path.name, digest=digest, size=size, rows=count))
-        size_mb = sum(len(row["text"].encode()) for row in rows) / 1e6
-
-        before = time.process_time()
-        _, ends = kernels.shingle(
-            np.zeros(1, np.uint8), np.array([0, 1]), np.array([False]), kernels.folding_table(), 5, 5
-        )
-        kernels.sign(np.zeros(0, np.uint64), ends, *kernels.permutations(112, 1))
-        loading = time.process_time() - before
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-        spec = BuildSpec(
-            node="dedup",
-            stage="dedup",
-            settings=STAGE.config().model_dump(),
-            inputs={"documents": InputSpec(files=records, folder="")},
-            date="2026-01-01",
-            code="",
-            store=str(store.root),
-            folder=str(scratch / "work"),
-            threads=1,
-            workers=1,
-        )
-        before = time.process_time()
-        result = build(spec, STAGE, tell=lambda event: None, stop=threading.Event())
-        seconds = time.process_time() - before
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        if result.error is not None:
-            raise SystemExit(str(result.error))
-        gone = read_table(
-            [store.objects.path(file.digest) for file in result.outputs["duplicates"]], DUPLICATES
-        ).to_pylist()
-
-    cluster = {row["path"]: row["cluster"] for row in gone}
-    near = [row for row in gone if row["kind"] == "near"]
-    by_id = {row["id"]: row for row in rows}
-    true = [
-        (left, right)
-        for left, right in pairs
-        if similarity(by_path[left]["text"], by_path[right]["text"], by_path[left]["language"]) >= 0.8
-    ]
-    together = sum(
-        cluster.get(left, by_path[left]["id"]) == cluster.get(right, by_path[right]["id"]) for left, right in true
-    )
-    checked = random.Random(2).sample(near, min(CHECKED, len(near)))
-    exact_figures = similar = 0
-    for row in checked:
-        document = by_path[row["path"]]
-        found = similarity(document["text"], by_id[row["kept"]]["text"], document["language"])
-        exact_figures += abs(found - row["jaccard"]) < 1e-9
-        similar += found >= 0.8
-    figures = {key: value for key, value in result.metrics.items() if key not in ("sources", "parts")}
-    print(f"{len(rows):,} documents, {size_mb:.0f} MB: {seconds:.1f} CPU s, {len(rows) / seconds:,.0f} documents/CPU s")
-    print(f"kernels loaded or compiled in {loading:.1f} CPU s; peak memory {peak / 1024:.0f} MiB")
-    print(f"of it {memory / 1024:.0f} MiB were this script's own, documents included, before the stage began")
-    print(f"recall of {len(true)} planted pairs with J >= 0.8: {together / max(1, len(true)):.4f}")
-    print(f"similarity recomputed for {len(checked)} near-duplicates: {exact_figures} equal, {similar} at least 0.8")
-    print(figures)
+        bench = Bench(Path(name))
+        tables: dict[str, Any] = {}
+        for language in ("en", "zh"):
+            tables[language] = table = language_table(bench, language, arguments)
+            print(f"\n{language}: {table['documents']:,} documents, {table['mb']:.0f} MB")
+            print(f"{'':24}{'CPU s':>9}{'documents/s':>13}{'times':>8}{'MiB':>8}{'recall':>8}")
+            best = table["sides"]["ours"]["documents_per_cpu_s"]
+            for side, found in table["sides"].items():
+                speed = found["documents_per_cpu_s"]
+                print(
+                    f"{side:24}{found['cpu_s']:9.2f}{speed:13,.0f}{best / speed:8.1f}{found['peak_mib']:8.0f}"
+                    f"{found.get('recall', float('nan')):8.4f}"
+                )
+            print(
+                f"precision {table['precision']:.4f} of {table['checked']}; {table['planted']} planted pairs, quartiles"
+            )
+            print(" ".join(f"{value:.3f}" for value in table["planted_similarity_quartiles"]), table["metrics"])
+        tables["own"] = own_table(bench, "en")
+        tables["poems"] = poems_table(bench, arguments.folder)
+        for part in ("own", "poems"):
+            print(f"\n{part}: {json.dumps(tables[part])}")
+        if arguments.json is not None:
+            arguments.json.write_text(json.dumps(tables, indent=1))
 
 
 if __name__ == "__main__":

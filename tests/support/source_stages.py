@@ -54,6 +54,10 @@ class Built:
     def as_input(self, output: str) -> InputSpec:
         return InputSpec(files=self.result.outputs[output], folder="")
 
+    def as_earlier(self) -> dict[str, InputSpec]:
+        found = {output: self.as_input(output) for output in self.result.outputs}
+        return found | {"diagnostics": InputSpec(files=self.result.diagnostics, folder="")}
+
 
 class Bench:
     """A store and the stages that read sources, built one after the other."""
@@ -90,6 +94,7 @@ class Bench:
         inputs: dict[str, InputSpec] | None = None,
         *,
         predecessor: dict[str, InputSpec] | None = None,
+        earlier: Built | None = None,
         date: str = "2026-01-01",
     ) -> Built:
         """Looks and builds; raises what the stage raised."""
@@ -100,6 +105,7 @@ class Bench:
             settings=config.model_dump(mode="json"),
             inputs=inputs or {},
             predecessor=predecessor,
+            earlier=None if earlier is None else earlier.as_earlier(),
             look=look,
             date=date,
             code="",

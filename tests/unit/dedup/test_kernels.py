@@ -14,16 +14,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.tables import CLEANED
-from tasks.dedup import kernels
-from tasks.dedup.signatures import Shingling, batches, shingle_texts
+from tasks.dedup import comparing, kernels
+from tasks.dedup.signatures import Shingling, Texts, batches, shingle_texts
 
 LETTERS = "abcdeéÀßЖ中文字典語𠀀"
+SPACED = [*"abé中🙂 \t\n", *map(chr, (0, 0x1B, 0x1C, 0x1F, 0x85, 0xA0, 0x1680, 0x2000, 0x200A, 0x200B, 0x2028))]
+SPACED += map(chr, (0x202F, 0x205F, 0x2060, 0x3000, 0xFEFF))
 TEXTS = st.text(st.sampled_from(LETTERS + " ABC019_'.,。、\n🙂\u3000"), max_size=60)
 
 
 def shingled(texts: list[str], language: str, shingling: Shingling) -> tuple[np.ndarray, np.ndarray]:
     rows = [dict.fromkeys(CLEANED.names, "") | {"offset": 0, "language": language, "text": text} for text in texts]
-    return shingle_texts(pa.Table.from_pylist(rows, schema=CLEANED), shingling)
+    return shingled_table(pa.Table.from_pylist(rows, schema=CLEANED), shingling)
+
+
+def shingled_table(table: pa.Table, shingling: Shingling) -> tuple[np.ndarray, np.ndarray]:
+    shingles, ends, _ = shingle_texts(table, Texts.of(table), shingling)
+    return shingles, ends
 
 
 def reference(text: str, language: str, shingling: Shingling) -> set[tuple[str, ...]]:
@@ -49,11 +56,10 @@ def test_similarity_is_that_of_the_sets_of_shingles(left: str, right: str, langu
     assert [len(one) for one in sets] == [len(one) for one in truth]
     if truth[0] and truth[2]:
         bounds = np.cumsum([0, *(len(one) for one in sets)])
-        spans = np.stack([bounds[:-1], bounds[1:]], axis=1)
         exact = similarity(truth[0], truth[2])
-        assert kernels.jaccard(np.concatenate(sets), spans, 0, 2, 0.0) == pytest.approx(exact)
+        assert comparing.jaccard(np.concatenate(sets), bounds, 0, 2, 0.0) == pytest.approx(exact)
         for threshold in (0.5, 0.8, 1.0):
-            found = kernels.jaccard(np.concatenate(sets), spans, 0, 2, threshold)
+            found = comparing.jaccard(np.concatenate(sets), bounds, 0, 2, threshold)
             assert found == (pytest.approx(exact) if exact >= threshold else -1.0)
 
 
@@ -83,12 +89,12 @@ def test_batches_of_text_do_not_change_the_shingles(monkeypatch: pytest.MonkeyPa
     texts = [f"one two three four five six {number} seven" * (number % 5) for number in range(50)]
     rows = [dict.fromkeys(CLEANED.names, "") | {"offset": 0, "language": "en", "text": text} for text in texts]
     table = pa.Table.from_pylist(rows, schema=CLEANED).slice(3)
-    whole, _ = shingle_texts(table, Shingling(5, 5))
+    whole, _ = shingled_table(table, Shingling(5, 5))
     monkeypatch.setattr("tasks.dedup.signatures.BATCH_BYTES", 100)
     pieces = list(batches(table))
     assert len(pieces) > 10
     assert pa.concat_tables(pieces) == table
-    assert np.array_equal(np.concatenate([shingle_texts(piece, Shingling(5, 5))[0] for piece in pieces]), whole)
+    assert np.array_equal(np.concatenate([shingled_table(piece, Shingling(5, 5))[0] for piece in pieces]), whole)
 
 
 def test_kernels_compile_where_no_cache_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,4 +103,23 @@ def test_kernels_compile_where_no_cache_can_be_written(monkeypatch: pytest.Monke
     def one_more(value: int) -> int:
         return value + 1
 
-    assert kernels._compiled(one_more)(1) == 2
+    assert kernels.compiled(one_more)(1) == 2
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text(st.sampled_from(SPACED))))
+def test_whitespace_is_that_of_python(texts: list[str]) -> None:
+    table = pa.table({"text": pa.array(texts, pa.large_string())})
+    found = Texts.of(table)
+    squeezed, ends, characters = kernels.squeeze(found.data, found.starts)
+    for text, begin, end, count in zip(texts, ends[:-1], ends[1:], characters, strict=True):
+        assert squeezed[begin:end].tobytes().decode() == " ".join(text.split())
+        assert count == len(" ".join(text.split()))
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 40)), st.sets(st.integers(0, 40)))
+def test_overlap_is_that_of_sets(hashes: list[int], wanted: set[int]) -> None:
+    ascending = np.sort(np.array(hashes, dtype=np.uint64))
+    places = comparing.overlap(ascending, np.array(sorted(wanted), dtype=np.uint64))
+    assert places.tolist() == [place for place, value in enumerate(ascending.tolist()) if value in wanted]

@@ -86,6 +86,7 @@ def test_documents_of_one_cluster_fall_on_one_side(bench: Bench) -> None:
     rows = rows_of(0)
     earliest = "f" * 32
     gone = {"source": "docs", "path": "x", "offset": 0, "kind": "near", "jaccard": 0.9, "cluster": earliest}
+    gone |= {"via": earliest, "via_jaccard": 0.9}
     duplicates = [gone | {"id": earliest, "kept": row["id"]} for row in rows[:8]]
     built = shard(bench, {"part-0.parquet": rows}, duplicates)
     found = sides(built)
