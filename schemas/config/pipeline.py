@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, model_validator
 from schemas.config.base import EXECUTION, Config
 from schemas.config.clean import CleanConfig
 from schemas.config.collect import CollectConfig
+from schemas.config.decontaminate import DecontaminateConfig
 from schemas.config.dedup import DedupConfig
 from schemas.config.evaluate import EvaluateConfig
 from schemas.config.examples import ExamplesConfig
@@ -48,6 +49,7 @@ class PipelineConfig(Config):
     clean: CleanConfig = CleanConfig()
     dedup: DedupConfig = DedupConfig()
     shard: ShardConfig = ShardConfig()
+    decontaminate: DecontaminateConfig = DecontaminateConfig()
     validation: ValidateConfig = Field(default=ValidateConfig(), alias="validate")
     tokenizer: TokenizerConfig = TokenizerConfig()
     pack: PackConfig = PackConfig()
@@ -90,10 +92,15 @@ class PipelineConfig(Config):
             for name, source in self.snapshot.sources.items()
         }
         examples = {name: found.model_copy(update={"path": place(found.path)}) for name, found in self.examples.items()}
+        evaluations = {
+            name: found.model_copy(update={"path": place(found.path)})
+            for name, found in self.decontaminate.evaluations.items()
+        }
         return self.model_copy(
             update={
                 "store": place(self.store),
                 "snapshot": self.snapshot.model_copy(update={"sources": sources}),
                 "examples": examples,
+                "decontaminate": self.decontaminate.model_copy(update={"evaluations": evaluations}),
             }
         )

@@ -31,6 +31,12 @@ class ShardConfig(Config):
     Up to five times as much memory is used, since shards are shuffled as a whole.
     """
 
+    row_group_rows: int = Field(default=4096, ge=1)
+    """Rows in a row group of a shard: what a reader holds at least."""
+
+    row_group_bytes: int = Field(default=32 * 2**20, ge=1)
+    """A row group ends sooner, after the row that brings its texts to so many bytes."""
+
     @model_validator(mode="after")
     def _something_is_left_to_train(self) -> Self:
         if self.valid_fraction + self.test_fraction >= 1:
