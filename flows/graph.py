@@ -37,7 +37,12 @@ def pipeline_graph(config: PipelineConfig) -> Graph:
             **{split: f"shard.{split}" for split in SPLITS},
             **{name: name for name in held_out},
         ),
-        _node("validate", config.validation, **{split: f"decontaminate.{split}" for split in SPLITS}),
+        _node(
+            "validate",
+            config.validation,
+            **{split: f"decontaminate.{split}" for split in SPLITS},
+            card="decontaminate.card",
+        ),
         _node("tokenizer", config.tokenizer, train="validate.train"),
         _node(
             "pack",

@@ -81,6 +81,14 @@ DUPLICATES = pa.schema(
 )
 """Rows of `dedup`'s output `duplicates`."""
 
+CLUSTERS = pa.schema(
+    [
+        pa.field("cluster", pa.string(), nullable=False),  # id of the cluster's earliest document
+        pa.field("founder", pa.string(), nullable=False),  # a cluster that it is made of, named likewise
+    ]
+)
+"""Rows of `dedup`'s output `clusters`: what merged into clusters that are made of several."""
+
 SHARDED = pa.schema([*CLEANED, pa.field("cluster", pa.string(), nullable=False)])
 """Rows of the outputs `train`, `valid` and `test` of `shard`, `decontaminate` and `validate`, shuffled inside a shard
 by a keyed hash."""

@@ -23,7 +23,7 @@ def find_shared(training: Sequence[Path], evaluation: Sequence[Path]) -> list[I6
     total = sum(len(open_index(path)) for path in evaluation)
     ranges = 1 << max(0, int(total // RANGE_GRAMS).bit_length())
     # The first hash of each range but the first.
-    limits = np.arange(1, ranges, dtype=np.uint64) * np.uint64(2**64 // ranges)
+    limits = np.array([2**64 // ranges * number for number in range(1, ranges)], dtype=np.uint64)
     training_cuts = [_cuts(path, limits) for path in training]
     evaluation_cuts = [_cuts(path, limits) for path in evaluation]
     found: list[list[I64]] = [[] for _ in training]

@@ -109,7 +109,7 @@ def test_a_cut_that_makes_a_question_is_cut_again(bench: Bench) -> None:
     assert {hit["example"] for hit in built.table("hits", HITS)} == {f"{number:032x}" for number in (1, 2)}
 
 
-WORDS = st.sampled_from(["a", "b", "c", "d", "é", "中", "文", "字", "𠀀", "A."] + [". ", "。", "\n", ", ", "it's"])
+WORDS = st.sampled_from(["a", "b", "c", "d", "é", "中", "文", "字", "𠀀", "A.", ". ", "。", "\n", ", ", "it's"])
 TEXTS = st.lists(WORDS, min_size=1, max_size=60).map(" ".join) | st.lists(WORDS, min_size=1, max_size=60).map("".join)
 
 
