@@ -14,12 +14,13 @@ import polars as pl
 
 from schemas.config.decontaminate import DecontaminateConfig
 from schemas.errors import StageFailed
+from tasks.decontaminate import kernels
 from tasks.decontaminate.evaluation import Kind, check_faults, find_places, read_evaluation
 from tasks.decontaminate.hits import write_hits
 from tasks.decontaminate.index import ANSWERS, GRAMS, documents_of, index_evaluation, index_training, open_index
 from tasks.decontaminate.kernels import U64
 from tasks.decontaminate.look import file_path
-from tasks.decontaminate.matching import boilerplate, count_documents, find_shared, inside
+from tasks.decontaminate.matching import boilerplate, count_documents, find_shared, inside, without
 from tasks.decontaminate.provenance import card_of, count_shard
 from tasks.decontaminate.shards import WANTED, cut_shard
 from tasks.engine.stage import Context, InputFile, Part, PartResult, StoredFile
@@ -79,8 +80,7 @@ def decontaminate(context: Context) -> None:
     grams, documents = count_documents([hit for hits in shared for hit in hits])
     ignored = boilerplate(grams, documents, [one.answers for one in evaluated], config.boilerplate_documents)
     wanted = {
-        number: np.setdiff1d(np.concatenate([found for found, _ in hits]), ignored)
-        for number, hits in enumerate(shared)
+        number: without(np.concatenate([found for found, _ in hits]), ignored) for number, hits in enumerate(shared)
     }
     wanted = {number: found for number, found in wanted.items() if len(found)}
     done = _cut(context, train, wanted, ignored, evaluated, length)
@@ -103,7 +103,9 @@ def decontaminate(context: Context) -> None:
             context.add("train", stored.name, stored)
     hits = context.folder / "hits.parquet"
     listed = done.places.group_by("gram", "evaluation").agg(pl.col("example").min())
-    hit = write_hits(hits, [context.path(cut[number].files["windows.parquet"]) for number in sorted(cut)], listed)
+    tables = [cut[number].files for number in sorted(cut)]
+    shards = [(context.path(one["documents.parquet"]), context.path(one["windows.parquet"])) for one in tables]
+    hit = write_hits(hits, shards, listed)
     context.add("hits", hits.name, hits)
     _report(context, trained, done, evaluated, hit)
     context.report(ngrams={"shared": len(grams), "boilerplate": len(ignored)})
@@ -211,12 +213,11 @@ def _cut(
     todo = sorted(wanted)
     while True:
         places, examples = _find_places(context, wanted, evaluated, length)
+        tokens = places.select("gram", "tokens").unique().sort("gram", "tokens")
         parts = []
         for number in todo:
-            grams = pl.Series("gram", wanted[number])
-            rows = places.filter(pl.col("gram").is_in(grams.implode())).select("gram", "tokens").unique()
             path = _scratch(context, f"wanted-{number}.parquet")
-            write_table(path, rows.sort("gram", "tokens").to_arrow(), WANTED)
+            write_table(path, tokens.filter(inside(tokens["gram"].to_numpy(), wanted[number])).to_arrow(), WANTED)
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             file = train[number]
             parts.append(
@@ -228,24 +229,24 @@ def _cut(
         joints = [context.path(shards[number].files["joints.npy"]) for number in todo]
         shared = find_shared(joints, [one.grams for one in evaluated])
         made = {
-            number: np.setdiff1d(open_index(path)[at], ignored)
+            number: without(open_index(path)[at], ignored)
             for number, path, at in zip(todo, joints, shared, strict=True)
         }
         todo = [number for number, grams in made.items() if len(grams)]
         if not todo:
             return Cut(shards, read, places, examples)
         for number in todo:
-            wanted[number] = np.union1d(wanted[number], made[number])
+            wanted[number] = kernels.unique(np.concatenate([wanted[number], made[number]]))
 
 
 def _find_places(
     context: Context, wanted: Mapping[int, U64], evaluated: Sequence[Evaluated], length: Mapping[str, int]
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Finds all wanted n-grams in the evaluation files that hold them; see `Cut.places` and `Cut.examples`."""
-    grams = np.unique(np.concatenate([*wanted.values(), np.zeros(0, dtype=np.uint64)]))
+    grams = kernels.unique(np.concatenate([*wanted.values(), np.zeros(0, dtype=np.uint64)]))
     parts, sets = [], []
     for number, one in enumerate(evaluated):
-        here = grams[inside(grams, open_index(one.grams))]
+        here = grams[kernels.shared(grams, open_index(one.grams))]
         if len(here):
             path = _scratch(context, f"places-{number}.npy")
             np.save(path, here, allow_pickle=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -58,6 +59,26 @@ class Grams:
         """Returns the first byte of each of some n-grams in `data`, and one past its last."""
         firsts = self.firsts[places]
         return self.begins[firsts], self.ends[firsts + self.sizes[places] - 1]
+
+    def characters_before(self, places: I64) -> I64:
+        """Returns how many characters begin before some bytes of `data`."""
+        return self._characters[places]
+
+    def character_starts(self, texts: I64) -> I64:
+        """Returns how many characters stand before some texts."""
+        return self._characters[self.starts[texts]]
+
+    @cached_property
+    def _characters(self) -> I64:
+        found = np.zeros(len(self.data) + 1, dtype=np.int64)
+        np.cumsum((self.data & 0xC0) != 0x80, out=found[1:])
+        return found
+
+    def characters(self, places: I64) -> tuple[I64, I64]:
+        """Returns the first character of each of some n-grams in its text, and one past its last."""
+        begins, ends = self.stretches(places)
+        starts = self.character_starts(self.texts_of(places))
+        return self.characters_before(begins) - starts, self.characters_before(ends) - starts
 
     def folded(self, places: I64) -> tuple[U32, I64]:
         """Returns the tokens of some n-grams as `kernels.fold` writes them."""

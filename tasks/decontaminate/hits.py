@@ -8,42 +8,48 @@ from pathlib import Path
 import polars as pl
 
 from schemas.tables import HITS
+from tasks.decontaminate import kernels
 from tasks.tables.parquet import TableWriter
 
-_KEYS = ("id", "source", "path", "offset", "language", "share", "action", "evaluation", "example")
 
-
-def write_hits(path: Path, windows: Iterable[Path], places: pl.DataFrame) -> dict[str, int]:
+def write_hits(path: Path, shards: Iterable[tuple[Path, Path]], places: pl.DataFrame) -> dict[str, int]:
     """Writes HITS rows, shard by shard, in each sorted by document, evaluation set and example.
 
     Args:
         path: What to write.
-        windows: `windows.parquet` of each shard.
+        shards: `documents.parquet` and `windows.parquet` of each shard.
         places: `gram`, `evaluation` and `example`, one row for each n-gram and set.
 
     Returns:
         How many documents were hit by each set.
     """
+    # Names as numbers of the same order: rows by the million are joined and sorted.
+    names = pl.DataFrame({"name": pl.concat([places["evaluation"], places["example"]]).unique().sort()})
+    names = names.with_row_index("number")
+    numbered = places.select(
+        "gram", *(pl.col(column).replace_strict(names["name"], names["number"]) for column in ("evaluation", "example"))
+    )
     documents: dict[str, int] = {}
     with TableWriter(path, HITS) as writer:
-        for one in windows:
-            hits = _spans(pl.read_parquet(one).join(places, on="gram"))
-            by_set = hits.group_by("evaluation").agg(pl.struct("id", "source", "path", "offset").n_unique())
-            for evaluation, count in by_set.rows():
+        for document_path, window_path in shards:
+            spans = _spans(pl.read_parquet(window_path).join(numbered, on="gram"))
+            rows = pl.read_parquet(document_path).with_row_index("document")
+            hits = spans.join(rows.with_columns(pl.col("document").cast(pl.Int64)), on="document").with_columns(
+                pl.col(column).replace_strict(names["number"], names["name"]) for column in ("evaluation", "example")
+            )
+            for evaluation, count in hits.group_by("evaluation").agg(pl.col("document").n_unique()).rows():
                 documents[evaluation] = documents.get(evaluation, 0) + count
-            writer.write(hits.select(HITS.names).to_arrow())
+            writer.write(
+                hits.sort("id", "source", "path", "offset", "evaluation", "example").select(HITS.names).to_arrow()
+            )
     return dict(sorted(documents.items()))
 
 
 def _spans(windows: pl.DataFrame) -> pl.DataFrame:
     """Returns one row for each document, set and example, with the union of its windows as spans."""
-    apart = pl.col("begin") > pl.col("end").cum_max().shift(1).over(_KEYS)
-    return (
-        windows.sort(*_KEYS, "begin", "end")
-        .with_columns(span=apart.fill_null(True).cast(pl.Int64).cum_sum().over(_KEYS))
-        .group_by(*_KEYS, "span", maintain_order=True)
-        .agg(pl.col("begin").min(), pl.col("end").max())
-        .group_by(*_KEYS, maintain_order=True)
-        .agg(pl.struct("begin", "end").alias("spans"))
-        .sort("id", "source", "path", "offset", "evaluation", "example")
-    )
+    ordered = windows.sort("document", "evaluation", "example", "begin", "end")
+    keys = ("document", "evaluation", "example")
+    group = ordered.select(pl.struct(keys).rle_id().cast(pl.Int64)).to_series()
+    first, ends = kernels.union(group.to_numpy(), ordered["begin"].to_numpy(), ordered["end"].to_numpy())
+    spans = ordered[first].with_columns(end=pl.Series(ends)).select(*keys, pl.struct("begin", "end").alias("spans"))
+    return spans.group_by(keys, maintain_order=True).agg("spans")

@@ -83,7 +83,7 @@ def index_evaluation(part: Part, folder: Path) -> dict[str, JSON]:
         for batch in batches(pa.table({"text": texts}), "text"):
             found = find_grams(batch["text"], length, whole=True)
             short += int((np.diff(found.ahead) == 0).sum())
-            unique = np.unique(found.values)
+            unique = kernels.unique(found.values)
             grams.append(unique)
             if is_answer:
                 answers.append(unique)
@@ -93,7 +93,7 @@ def index_evaluation(part: Part, folder: Path) -> dict[str, JSON]:
 
 
 def _union(arrays: list[U64]) -> U64:
-    return np.unique(np.concatenate(arrays)) if arrays else np.zeros(0, dtype=np.uint64)
+    return kernels.unique(np.concatenate(arrays)) if arrays else np.zeros(0, dtype=np.uint64)
 
 
 def open_index(path: Path) -> U64:

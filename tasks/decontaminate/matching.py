@@ -29,7 +29,7 @@ def find_shared(training: Sequence[Path], evaluation: Sequence[Path]) -> list[I6
     found: list[list[I64]] = [[] for _ in training]
     for number in range(ranges):
         wanted = [_slice(path, cuts, number) for path, cuts in zip(evaluation, evaluation_cuts, strict=True)]
-        here = np.unique(np.concatenate(wanted)) if wanted else np.zeros(0, dtype=np.uint64)
+        here = kernels.unique(np.concatenate(wanted)) if wanted else np.zeros(0, dtype=np.uint64)
         if not len(here):
             continue
         for places, path, cuts in zip(found, training, training_cuts, strict=True):
@@ -61,17 +61,23 @@ def boilerplate(grams: U64, documents: I64, answers: Sequence[Path], limit: int)
     common = grams[documents > limit]
     if not len(common):
         return common
-    spared = np.zeros(len(common), dtype=bool)
+    spared = np.zeros(len(common), dtype=np.bool_)
     for path in answers:
-        spared |= inside(common, open_index(path))
+        spared[kernels.shared(common, open_index(path))] = True
     return common[~spared]
 
 
 def inside(values: U64, ordered: U64) -> Bools:
-    """Tells which values a sorted array holds; few of its pages are read for few values."""
+    """Tells which values a sorted array holds."""
     found = np.zeros(len(values), dtype=np.bool_)
     if len(ordered):
         places = np.searchsorted(ordered, values)
         places[places == len(ordered)] = 0
         found[:] = ordered[places] == values
     return found
+
+
+def without(values: U64, other: U64) -> U64:
+    """Returns, sorted and once each, the values that a sorted array does not hold."""
+    found = kernels.unique(values)
+    return np.delete(found, kernels.shared(found, other))

@@ -2,8 +2,8 @@
 
 Inputs and outputs: `train`, `valid` and `test` (SHARDED rows); a further input `card`, and a further output `dataset`:
 all splits and the card in one folder that other tools open as it is. Later stages read these outputs, so a failed
-expectation stops everything after it, and one that holds changes no bytes. Diagnostics: `expectations.json` with every verdict, and
-Great Expectations' pages.
+expectation stops everything after it, and one that holds changes no bytes. Diagnostics: `expectations.json` with every
+verdict, and Great Expectations' pages.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def build(context: Context) -> None:
         for file in context.inputs[split].files:
             context.add(split, file.stored.name, file.stored)
             context.add("dataset", f"{split}/{file.stored.name}", file.stored)
-    for file in context.inputs["card"].files:
+    for file in context.inputs["card"].files if "card" in context.inputs else ():
         context.add("dataset", file.stored.name, file.stored)
     summary = context.folder / "expectations.json"
     summary.write_text(json.dumps([_record(verdict) for verdict in verdicts], indent=1, ensure_ascii=False))
