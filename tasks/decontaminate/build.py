@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 
 from schemas.config.decontaminate import DecontaminateConfig
 from schemas.errors import StageFailed
 from tasks.decontaminate import kernels
 from tasks.decontaminate.evaluation import Kind, check_faults, find_places, read_evaluation
-from tasks.decontaminate.hits import write_hits
+from tasks.decontaminate.hits import Places, write_hits
 from tasks.decontaminate.index import ANSWERS, GRAMS, documents_of, index_evaluation, index_training, open_index
 from tasks.decontaminate.kernels import U64
 from tasks.decontaminate.look import file_path
@@ -24,9 +27,12 @@ from tasks.decontaminate.matching import boilerplate, count_documents, find_shar
 from tasks.decontaminate.provenance import card_of, count_shard
 from tasks.decontaminate.shards import WANTED, cut_shard
 from tasks.engine.stage import Context, InputFile, Part, PartResult, StoredFile
-from tasks.tables.parquet import write_table
+from tasks.tables.parquet import TableWriter
 
 HELD_OUT = ("valid", "test")
+
+RANGE_ROWS = 1 << 16
+"""N-grams of evaluation sets that are handed to the shards at a time: 10 MiB."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +63,13 @@ class Cut:
     Attributes:
         shards: What `cut_shard` left, by number of the shard.
         read: How many shards' texts were read for it, tonight.
-        places: Where the n-grams that were cut stand in evaluation sets, with columns `gram`, `evaluation`, `example`
-            and `tokens`; about 200 bytes for each n-gram and evaluation file.
+        places: Where the n-grams that were cut stand in each evaluation file that holds any.
         examples: How many examples of each set hold any of them.
     """
 
     shards: dict[int, PartResult]
     read: int
-    places: pl.DataFrame
+    places: Sequence[Places]
     examples: Mapping[str, int]
 
 
@@ -102,10 +107,9 @@ def decontaminate(context: Context) -> None:
         if stored is not None:
             context.add("train", stored.name, stored)
     hits = context.folder / "hits.parquet"
-    listed = done.places.group_by("gram", "evaluation").agg(pl.col("example").min())
     tables = [cut[number].files for number in sorted(cut)]
     shards = [(context.path(one["documents.parquet"]), context.path(one["windows.parquet"])) for one in tables]
-    hit = write_hits(hits, shards, listed)
+    hit = write_hits(hits, shards, done.places)
     context.add("hits", hits.name, hits)
     _report(context, trained, done, evaluated, hit)
     context.report(ngrams={"shared": len(grams), "boilerplate": len(ignored)})
@@ -213,16 +217,16 @@ def _cut(
     todo = sorted(wanted)
     while True:
         places, examples = _find_places(context, wanted, evaluated, length)
-        tokens = places.select("gram", "tokens").unique().sort("gram", "tokens")
-        parts = []
-        for number in todo:
-            path = _scratch(context, f"wanted-{number}.parquet")
-            write_table(path, tokens.filter(inside(tokens["gram"].to_numpy(), wanted[number])).to_arrow(), WANTED)
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            file = train[number]
-            parts.append(
-                Part(file.stored.name, (file,), {**settings, "wanted": digest}, execution={"wanted": str(path)})
+        paths = _write_wanted(context, {number: wanted[number] for number in todo}, [one.grams for one in places])
+        parts = [
+            Part(
+                train[number].stored.name,
+                (train[number],),
+                {**settings, "wanted": hashlib.sha256(path.read_bytes()).hexdigest()},
+                execution={"wanted": str(path)},
             )
+            for number, path in paths.items()
+        ]
         for number, result in zip(todo, context.map_parts(cut_shard, parts), strict=True):
             shards[number] = result
             read += not result.reused
@@ -241,7 +245,7 @@ def _cut(
 
 def _find_places(
     context: Context, wanted: Mapping[int, U64], evaluated: Sequence[Evaluated], length: Mapping[str, int]
-) -> tuple[pl.DataFrame, dict[str, int]]:
+) -> tuple[list[Places], dict[str, int]]:
     """Finds all wanted n-grams in the evaluation files that hold them; see `Cut.places` and `Cut.examples`."""
     grams = kernels.unique(np.concatenate([*wanted.values(), np.zeros(0, dtype=np.uint64)]))
     parts, sets = [], []
@@ -254,15 +258,31 @@ def _find_places(
             name = f"{one.evaluation}/{one.file.stored.name}"
             parts.append(Part(name, (one.file,), parameters, execution={"wanted": str(path)}))
             sets.append(one.evaluation)
-    frames = [
-        pl.DataFrame(schema={"gram": pl.UInt64, "example": pl.String, "tokens": pl.String, "evaluation": pl.String})
-    ]
+    places: list[Places] = []
     examples: dict[str, int] = {}
     for evaluation, result in zip(sets, context.map_parts(find_places, parts), strict=True):
-        frame = pl.read_parquet(context.path(result.files["places.parquet"]))
-        frames.append(frame.with_columns(evaluation=pl.lit(evaluation)))
+        grams, ids = (context.path(result.files[name]) for name in ("places.parquet", "examples.parquet"))
+        places.append(Places(evaluation, grams, ids))
         examples[evaluation] = examples.get(evaluation, 0) + result.figures["examples"]
-    return pl.concat(frames), examples
+    return places, examples
+
+
+def _write_wanted(context: Context, wanted: Mapping[int, U64], places: Sequence[Path]) -> dict[int, Path]:
+    """Writes for some shards what to cut from each (WANTED), a range of hashes at a time."""
+    if not wanted:
+        return {}
+    paths = {number: _scratch(context, f"wanted-{number}.parquet") for number in wanted}
+    total = sum(int(pq.read_metadata(path).num_rows) for path in places)
+    limits = [2**64 * step // (total // RANGE_ROWS + 1) for step in range(total // RANGE_ROWS + 2)]
+    with ExitStack() as stack:
+        writers = {number: stack.enter_context(TableWriter(path, WANTED)) for number, path in paths.items()}
+        for low, high in pairwise(limits):
+            inside_range = pl.col("gram").is_between(pl.lit(low, pl.UInt64), pl.lit(high - 1, pl.UInt64))
+            found = pl.scan_parquet(places).select("gram", "tokens").filter(inside_range).unique()
+            tokens = found.sort("gram", "tokens").collect()
+            for number, writer in writers.items():
+                writer.write(tokens.filter(inside(tokens["gram"].to_numpy(), wanted[number])).to_arrow())
+    return paths
 
 
 def _scratch(context: Context, name: str) -> Path:

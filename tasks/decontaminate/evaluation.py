@@ -35,11 +35,14 @@ TEXTS = pa.schema(
 PLACES = pa.schema(
     [
         pa.field("gram", pa.uint64(), nullable=False),
-        pa.field("example", pa.string(), nullable=False),  # the least id of those that hold it
-        pa.field("tokens", pa.large_string(), nullable=False),  # with a space between two
+        pa.field("example", pa.uint32(), nullable=False),  # row of `examples.parquet`: the least id that holds it
+        pa.field("tokens", pa.large_binary(), nullable=False),  # their hashes, 8 bytes each
     ]
 )
 """Rows of `places.parquet`: where n-grams of training text stand in an evaluation file, sorted by n-gram."""
+
+EXAMPLE_IDS = pa.schema([pa.field("example", pa.string(), nullable=False)])
+"""Rows of `examples.parquet`: the ids of examples that hold any, sorted."""
 
 MAX_SHOWN = 20
 ROWS_AT_A_TIME = 1000
@@ -140,40 +143,31 @@ def check_faults(name: str, faults: Iterable[tuple[str, list[Any]]], records: in
 def find_places(part: Part, folder: Path) -> dict[str, JSON]:
     """Writes `places.parquet` for the n-grams in the file that `wanted` names, sorted hashes of this evaluation file.
 
-    Returns how many examples hold any of them.
+    Writes `examples.parquet`, too, the ids that it refers to. Returns how many examples hold any of the n-grams.
     """
     length = Length(part.parameters["ngram"], part.parameters["min_tokens"])
     wanted: U64 = np.load(Path(part.execution["wanted"]), allow_pickle=False)
     bits = kernels.remainders(wanted)
     examples: set[str] = set()
-    frames = []
+    frames = [pl.DataFrame(schema=_PLACES)]
     for ids, texts, _ in texts_of(part.files[0].path, part.parameters["kind"]):
         for batch in batches(pa.table({"id": ids, "text": texts}), "text"):
             found = find_grams(batch["text"], length, whole=True)
-            places = kernels.among(found.values, wanted, bits)
-            holders = batch["id"].take(pa.array(found.texts_of(places)))
-            examples.update(pc.unique(holders).to_pylist())
+            places, _ = kernels.among(found.values, wanted, bits)
+            holders = pl.Series(batch["id"].take(pa.array(found.texts_of(places))))
+            examples.update(holders.unique().to_list())
             values, first, group = np.unique(found.values[places], return_index=True, return_inverse=True)
-            least = pl.DataFrame({"group": group, "example": pl.from_arrow(holders)}).group_by("group").min()
-            points, starts = found.folded(places[first])
-            tokens = points.tobytes().decode("utf-32-le")
-            frames.append(
-                pl.DataFrame(
-                    {
-                        "gram": values,
-                        "example": least.sort("group")["example"],
-                        "tokens": [tokens[a:b] for a, b in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)],
-                    },
-                    schema=_PLACES,
-                )
-            )
-    places_of_file = (
-        pl.concat(frames).group_by("gram", "tokens").agg(pl.col("example").min()).sort("gram", "tokens")
-        if frames
-        else pl.DataFrame(schema=_PLACES)
-    )
-    write_table(folder / "places.parquet", places_of_file.select(PLACES.names).to_arrow(), PLACES)
+            least = pl.DataFrame({"group": group, "example": holders}).group_by("group").min().sort("group")
+            tokens = pl.Series(found.tokens_of(places[first]))
+            columns = {"gram": values, "example": least["example"], "tokens": tokens}
+            frames.append(pl.DataFrame(columns, schema=_PLACES))
+    named = pl.concat(frames).group_by("gram", "tokens").agg(pl.col("example").min()).sort("gram", "tokens")
+    names = pl.Series("example", sorted(examples), dtype=pl.String)
+    numbers = pl.Series(range(len(names)), dtype=pl.UInt32)
+    numbered = named.with_columns(pl.col("example").replace_strict(names, numbers, return_dtype=pl.UInt32))
+    write_table(folder / "places.parquet", numbered.select(PLACES.names).to_arrow(), PLACES)
+    write_table(folder / "examples.parquet", names.to_frame().to_arrow(), EXAMPLE_IDS)
     return {"examples": len(examples)}
 
 
-_PLACES = {"gram": pl.UInt64, "example": pl.String, "tokens": pl.String}
+_PLACES = {"gram": pl.UInt64, "example": pl.String, "tokens": pl.Binary}

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.decontaminate import kernels
-from tasks.decontaminate.kernels import I64, U8, U32, U64
+from tasks.decontaminate.kernels import I64, U8, U64
 
-BATCH_BYTES = 4 << 20
+BATCH_BYTES = 1 << 20
 """Text that is taken at a time; a token of one byte takes about 50 bytes while it is."""
 
 
@@ -30,23 +29,21 @@ class Grams:
     """The n-grams of a batch of texts.
 
     Attributes:
-        data: The texts in UTF-8, one after the other.
-        starts: int64[n + 1], where each text begins in `data`.
         values: uint64[grams], their hashes.
         firsts: int64[grams], the first token of each.
         sizes: uint8[grams], the number of its tokens.
         ahead: int64[n + 1], how many come before each text.
-        begins: int64[tokens], first byte of each token in `data`.
-        ends: int64[tokens], one past its last byte.
+        hashes: uint64[tokens], of each token.
+        begins: int64[tokens], first character of each token in its text.
+        ends: int64[tokens], one past its last character.
         before: int64[n + 1], how many tokens come before each text.
     """
 
-    data: U8
-    starts: I64
     values: U64
     firsts: I64
     sizes: U8
     ahead: I64
+    hashes: U64
     begins: I64
     ends: I64
     before: I64
@@ -55,35 +52,19 @@ class Grams:
         """Returns which text each of some n-grams belongs to."""
         return np.searchsorted(self.ahead, places, side="right") - 1
 
-    def stretches(self, places: I64) -> tuple[I64, I64]:
-        """Returns the first byte of each of some n-grams in `data`, and one past its last."""
+    def characters(self, places: I64) -> tuple[I64, I64]:
+        """Returns the first character of each of some n-grams in its text, and one past its last."""
         firsts = self.firsts[places]
         return self.begins[firsts], self.ends[firsts + self.sizes[places] - 1]
 
-    def characters_before(self, places: I64) -> I64:
-        """Returns how many characters begin before some bytes of `data`."""
-        return self._characters[places]
-
-    def character_starts(self, texts: I64) -> I64:
-        """Returns how many characters stand before some texts."""
-        return self._characters[self.starts[texts]]
-
-    @cached_property
-    def _characters(self) -> I64:
-        found = np.zeros(len(self.data) + 1, dtype=np.int64)
-        np.cumsum((self.data & 0xC0) != 0x80, out=found[1:])
-        return found
-
-    def characters(self, places: I64) -> tuple[I64, I64]:
-        """Returns the first character of each of some n-grams in its text, and one past its last."""
-        begins, ends = self.stretches(places)
-        starts = self.character_starts(self.texts_of(places))
-        return self.characters_before(begins) - starts, self.characters_before(ends) - starts
-
-    def folded(self, places: I64) -> tuple[U32, I64]:
-        """Returns the tokens of some n-grams as `kernels.fold` writes them."""
-        begins, ends = self.stretches(places)
-        return kernels.fold(self.data, begins, ends, kernels.folding_table())
+    def tokens_of(self, places: I64) -> pa.Array:
+        """Returns the hashes of the tokens of some n-grams, 8 bytes each, as binary values."""
+        sizes = self.sizes[places].astype(np.int64)
+        ends = np.cumsum(sizes)
+        rows = np.repeat(self.firsts[places] - (ends - sizes), sizes) + np.arange(ends[-1] if len(ends) else 0)
+        offsets = np.concatenate([[0], ends * 8])
+        buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(self.hashes[rows].tobytes())]
+        return pa.Array.from_buffers(pa.large_binary(), len(places), buffers)
 
 
 def find_grams(texts: pa.ChunkedArray | pa.Array, length: Length, *, whole: bool) -> Grams:
@@ -99,7 +80,7 @@ def find_grams(texts: pa.ChunkedArray | pa.Array, length: Length, *, whole: bool
         starts = np.frombuffer(offsets, dtype=np.int64)[joined.offset : joined.offset + len(joined) + 1]
     hashes, begins, ends, edges, before = kernels.tokenize(content, starts, kernels.folding_table())
     values, firsts, sizes, ahead = kernels.ngrams(hashes, edges, before, length.ngram, length.least, whole)
-    return Grams(content, starts, values, firsts, sizes, ahead, begins, ends, before)
+    return Grams(values, firsts, sizes, ahead, hashes, begins, ends, before)
 
 
 def batches(table: pa.Table, column: str) -> Iterator[pa.Table]:

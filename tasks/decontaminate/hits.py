@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -12,27 +13,49 @@ from tasks.decontaminate import kernels
 from tasks.tables.parquet import TableWriter
 
 
-def write_hits(path: Path, shards: Iterable[tuple[Path, Path]], places: pl.DataFrame) -> dict[str, int]:
+@dataclass(frozen=True)
+class Places:
+    """What `evaluation.find_places` wrote of an evaluation file: its set, and the tables."""
+
+    evaluation: str
+    grams: Path
+    examples: Path
+
+
+def write_hits(path: Path, shards: Iterable[tuple[Path, Path]], places: Sequence[Places]) -> dict[str, int]:
     """Writes HITS rows, shard by shard, in each sorted by document, evaluation set and example.
+
+    Memory: 16 bytes for each n-gram of train and evaluation file that holds it, and one shard's hits.
 
     Args:
         path: What to write.
         shards: `documents.parquet` and `windows.parquet` of each shard.
-        places: `gram`, `evaluation` and `example`, one row for each n-gram and set.
+        places: Where the n-grams stand in each evaluation file.
 
     Returns:
         How many documents were hit by each set.
     """
     # Names as numbers of the same order: rows by the million are joined and sorted.
-    names = pl.DataFrame({"name": pl.concat([places["evaluation"], places["example"]]).unique().sort()})
-    names = names.with_row_index("number")
-    numbered = places.select(
-        "gram", *(pl.col(column).replace_strict(names["name"], names["number"]) for column in ("evaluation", "example"))
-    )
+    examples = [pl.read_parquet(one.examples)["example"] for one in places]
+    sets = pl.Series([one.evaluation for one in places], dtype=pl.String)
+    names = pl.DataFrame({"name": pl.concat([sets, *examples]).unique().sort()}).with_row_index("number")
+    number = dict(names.select("name", "number").rows())
+    found = pl.DataFrame(schema={"gram": pl.UInt64, "evaluation": pl.UInt32, "example": pl.UInt32})
+    for one, ids in zip(places, examples, strict=True):
+        numbers = pl.Series([number[name] for name in ids.to_list()], dtype=pl.UInt32)
+        table = pl.read_parquet(one.grams, columns=["gram", "example"])
+        found.extend(
+            table.select(
+                "gram",
+                evaluation=pl.lit(number[one.evaluation], pl.UInt32),
+                example=numbers.gather(table["example"]),
+            )
+        )
+    found = found.group_by("gram", "evaluation").agg(pl.col("example").min())
     documents: dict[str, int] = {}
     with TableWriter(path, HITS) as writer:
         for document_path, window_path in shards:
-            spans = _spans(pl.read_parquet(window_path).join(numbered, on="gram"))
+            spans = _spans(pl.read_parquet(window_path).join(found, on="gram"))
             rows = pl.read_parquet(document_path).with_row_index("document")
             hits = spans.join(rows.with_columns(pl.col("document").cast(pl.Int64)), on="document").with_columns(
                 pl.col(column).replace_strict(names["number"], names["name"]) for column in ("evaluation", "example")

@@ -18,8 +18,8 @@ from tasks.decontaminate.kernels import I64, U64
 from tasks.engine.stage import JSON, Part
 from tasks.tables.parquet import iterate_tables
 
-SEGMENT_GRAMS = 1 << 22
-"""N-grams in a segment before repetitions are left out: 32 MiB."""
+SEGMENT_GRAMS = 1 << 21
+"""N-grams in a segment before repetitions are left out: 16 MiB."""
 
 GRAMS = "grams"
 ANSWERS = "answers.npy"

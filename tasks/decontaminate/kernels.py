@@ -101,8 +101,8 @@ def tokenize(data: U8, starts: I64, table: U32) -> tuple[U64, I64, I64, U8, I64]
         table: From `folding_table`.
 
     Returns:
-        Of each token its hash, its first byte, one past its last byte, and its edges (`BEGINS`, `ENDS`); and int64[n +
-        1], the number of tokens before each text.
+        Of each token its hash, its first character in its text, one past its last, and its edges (`BEGINS`, `ENDS`);
+        and int64[n + 1], the number of tokens before each text.
     """
     count = len(starts) - 1
     room = starts[count] - starts[0]
@@ -118,8 +118,9 @@ def tokenize(data: U8, starts: I64, table: U32) -> tuple[U64, I64, I64, U8, I64]
         gap = np.uint32(0)
         place = starts[number]
         finish = starts[number + 1]
+        character = -1
         while place < finish:
-            here = place
+            character += 1
             point = np.int64(data[place])
             place += 1
             if point >= 0xC0:
@@ -141,7 +142,7 @@ def tokenize(data: U8, starts: I64, table: U32) -> tuple[U64, I64, I64, U8, I64]
             single = folded >= _SINGLE
             if single or not inside:
                 hashes[used] = 0
-                begins[used] = here
+                begins[used] = character
                 apart = (gap & np.uint32(_BREAK | _WIDE_STOP)) != 0
                 apart |= (gap & np.uint32(_STOP)) != 0 and (gap & np.uint32(_SPACE)) != 0
                 if used == first or apart:
@@ -152,7 +153,7 @@ def tokenize(data: U8, starts: I64, table: U32) -> tuple[U64, I64, I64, U8, I64]
                 used += 1
             mixed = (hashes[used - 1] ^ np.uint64(folded & _POINT)) * _TOKEN_FACTOR
             hashes[used - 1] = mixed ^ (mixed >> _S32)
-            ends[used - 1] = place
+            ends[used - 1] = character + 1
             inside = not single
         if used > first:
             edges[used - 1] |= ENDS
@@ -328,8 +329,8 @@ def shared(left: U64, right: U64) -> I64:
 
 
 @_compiled
-def among(values: U64, wanted: U64, bits: U8) -> I64:
-    """Returns the places in `values` of what is wanted.
+def among(values: U64, wanted: U64, bits: U8) -> tuple[I64, I64]:
+    """Returns the places in `values` of what is wanted, and its first place in `wanted`.
 
     Args:
         values: Hashes in any order.
@@ -337,6 +338,7 @@ def among(values: U64, wanted: U64, bits: U8) -> I64:
         bits: One byte for each remainder of a wanted hash (see `remainders`), which answers nearly all at once.
     """
     found = np.empty(len(values), dtype=np.int64)
+    rows = np.empty(len(values), dtype=np.int64)
     mask = np.uint64(len(bits) - 1)
     used = 0
     for place in range(len(values)):
@@ -352,8 +354,9 @@ def among(values: U64, wanted: U64, bits: U8) -> I64:
                     high = middle
             if low < len(wanted) and wanted[low] == value:
                 found[used] = place
+                rows[used] = low
                 used += 1
-    return found[:used].copy()
+    return found[:used].copy(), rows[:used].copy()
 
 
 def remainders(wanted: U64) -> U8:
@@ -365,71 +368,29 @@ def remainders(wanted: U64) -> U8:
 
 
 @_compiled
-def fold(data: U8, begins: I64, ends: I64, table: U32) -> tuple[U32, I64]:
-    """Writes out what some stretches of UTF-8 text count as: tokens as code points, with a space between two.
-
-    Returns:
-        Code points, and int64[n + 1], where those of each stretch begin.
-    """
-    room = 0
-    for number in range(len(begins)):
-        room += 2 * (ends[number] - begins[number])
-    points = np.empty(room, dtype=np.uint32)
-    starts = np.zeros(len(begins) + 1, dtype=np.int64)
-    used = 0
-    for number in range(len(begins)):
-        inside = False
-        place = begins[number]
-        while place < ends[number]:
-            point = np.int64(data[place])
-            place += 1
-            if point >= 0xC0:
-                size = 3 if point >= 0xF0 else (2 if point >= 0xE0 else 1)
-                point &= 0x3F >> size
-                for following in range(size):
-                    point = (point << 6) | (np.int64(data[place + following]) & 0x3F)
-                place += size
-            if point < _TABLE_SIZE:
-                folded = table[point]
-            elif point < _END_OF_IDEOGRAPHS:
-                folded = np.uint32(point) | _SINGLE
-            else:
-                folded = np.uint32(0)
-            if folded < _LETTERS_FROM:
-                inside = False
-                continue
-            single = folded >= _SINGLE
-            if used > starts[number] and (single or not inside):
-                points[used] = 0x20
-                used += 1
-            points[used] = folded & _POINT
-            used += 1
-            inside = not single
-        starts[number + 1] = used
-    return points[:used].copy(), starts
-
-
-@_compiled
-def confirmed(values: U64, points: U32, starts: I64, wanted: U64, wanted_points: U32, wanted_starts: I64) -> Bools:
-    """Tells which hashes stand for the same tokens as one of the wanted with that hash.
+def confirmed(
+    firsts: I64, sizes: U8, tokens: U64, rows: I64, wanted: U64, wanted_tokens: U64, wanted_starts: I64
+) -> Bools:
+    """Tells which n-grams have the same tokens as one of the wanted with their hash.
 
     Args:
-        values: uint64[n].
-        points: The tokens of each, as `fold` writes them.
-        starts: int64[n + 1], where they begin.
+        firsts: int64[n], first token of each.
+        sizes: uint8[n], tokens of each.
+        tokens: Hashes of all tokens.
+        rows: int64[n], first place of the hash of each in `wanted`.
         wanted: Sorted; a hash that stands for two different rows of tokens is there twice.
-        wanted_points: Their tokens.
-        wanted_starts: Where they begin.
+        wanted_tokens: Hashes of their tokens.
+        wanted_starts: Where these begin.
     """
-    found = np.zeros(len(values), dtype=np.bool_)
-    for number in range(len(values)):
-        size = starts[number + 1] - starts[number]
-        row = np.searchsorted(wanted, values[number])
-        while row < len(wanted) and wanted[row] == values[number] and not found[number]:
+    found = np.zeros(len(rows), dtype=np.bool_)
+    for number in range(len(rows)):
+        row = rows[number]
+        size = np.int64(sizes[number])
+        while row < len(wanted) and wanted[row] == wanted[rows[number]] and not found[number]:
             equal = wanted_starts[row + 1] - wanted_starts[row] == size
             step = 0
             while equal and step < size:
-                equal = points[starts[number] + step] == wanted_points[wanted_starts[row] + step]
+                equal = tokens[firsts[number] + step] == wanted_tokens[wanted_starts[row] + step]
                 step += 1
             found[number] = equal
             row += 1

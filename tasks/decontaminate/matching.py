@@ -14,8 +14,8 @@ from tasks.decontaminate import kernels
 from tasks.decontaminate.index import open_index
 from tasks.decontaminate.kernels import I64, U64, Bools
 
-RANGE_GRAMS = 1 << 21
-"""Evaluation n-grams that are compared at a time, on average: 16 MiB."""
+RANGE_GRAMS = 1 << 20
+"""Evaluation n-grams that are compared at a time, on average: 8 MiB."""
 
 
 def find_shared(training: Sequence[Path], evaluation: Sequence[Path]) -> list[I64]:

@@ -17,7 +17,7 @@ from tasks.decontaminate import kernels
 from tasks.decontaminate.cutting import Remainder, Span, cut, merge, widen
 from tasks.decontaminate.grams import Grams, Length, batches, find_grams
 from tasks.decontaminate.index import length_of
-from tasks.decontaminate.kernels import I64, U8, U32, U64
+from tasks.decontaminate.kernels import I64, U8, U64
 from tasks.decontaminate.matching import without
 from tasks.engine.stage import JSON, Part
 from tasks.tables.parquet import TableWriter, iterate_tables
@@ -25,8 +25,10 @@ from tasks.tables.parquet import TableWriter, iterate_tables
 LEAST_LEFT = 0.5
 """A document that keeps a smaller share of its tokens once the sentences hit are cut is a torso: it is dropped."""
 
-WANTED = pa.schema([pa.field("gram", pa.uint64(), nullable=False), pa.field("tokens", pa.large_string())])
-"""Rows of the file that says what to cut from a shard, sorted by both."""
+WANTED = pa.schema(
+    [pa.field("gram", pa.uint64(), nullable=False), pa.field("tokens", pa.large_binary(), nullable=False)]
+)
+"""Rows of the file that says what to cut from a shard, sorted by both: n-grams, and the hashes of their tokens."""
 
 WINDOWS = pa.schema(
     [
@@ -53,7 +55,7 @@ class Wanted:
     """What to cut: n-grams by hash, and the tokens that confirm them."""
 
     grams: U64
-    points: U32
+    tokens: U64
     starts: I64
     bits: U8
 
@@ -61,16 +63,16 @@ class Wanted:
     def load(cls, path: Path) -> Self:
         table = pq.read_table(path)
         tokens = table["tokens"].to_pylist()
-        starts = np.concatenate([[0], np.cumsum([len(one) for one in tokens])]).astype(np.int64)
-        points = np.frombuffer("".join(tokens).encode("utf-32-le"), dtype=np.uint32)
+        starts = np.concatenate([[0], np.cumsum([len(one) // 8 for one in tokens])]).astype(np.int64)
         grams = np.array(table["gram"])
-        return cls(grams, points, starts, kernels.remainders(grams))
+        return cls(grams, np.frombuffer(b"".join(tokens), dtype=np.uint64), starts, kernels.remainders(grams))
 
     def places_in(self, found: Grams) -> I64:
         """Returns which n-grams are wanted: by hash, then by their tokens."""
-        places = kernels.among(found.values, self.grams, self.bits)
-        points, starts = found.folded(places)
-        sure = kernels.confirmed(found.values[places], points, starts, self.grams, self.points, self.starts)
+        places, rows = kernels.among(found.values, self.grams, self.bits)
+        sure = kernels.confirmed(
+            found.firsts[places], found.sizes[places], found.hashes, rows, self.grams, self.tokens, self.starts
+        )
         return places[sure]
 
 
@@ -203,13 +205,10 @@ def _cut_once(hits: Sequence[Hit], found: Grams, places: I64, owners: I64, max_s
     firsts = found.firsts[places]
     chosen, finishes = kernels.union(owners, firsts, firsts + found.sizes[places])
     owners, firsts = owners[chosen], firsts[chosen]
-    starts = found.character_starts(np.searchsorted(found.before, firsts, side="right") - 1)
-    begins = found.characters_before(found.begins[firsts]) - starts
-    ends = found.characters_before(found.ends[finishes - 1]) - starts
     for number, count in enumerate(np.bincount(owners, finishes - firsts, minlength=len(hits)).astype(int).tolist()):
         hits[number].hit_tokens += count
     bounds = np.searchsorted(owners, np.arange(len(hits) + 1)).tolist()
-    runs = list(zip(begins.tolist(), ends.tolist(), strict=True))
+    runs = list(zip(found.begins[firsts].tolist(), found.ends[finishes - 1].tolist(), strict=True))
     for number, hit in enumerate(hits):
         if bounds[number] < bounds[number + 1] and hit.share <= max_share:
             hit.cut(runs[bounds[number] : bounds[number + 1]])

@@ -197,9 +197,10 @@ def main() -> None:
         scratch = Path(name)
         store = Store.open(scratch / "store")
         frame = documents(arguments.corpus, arguments.share, arguments.copies)
-        new = int(frame.height * NEW)
-        old = stored(store, scratch, frame.head(frame.height - new))
-        fresh = stored(store, scratch, frame.tail(new).sort("id"))
+        is_new = pl.col("id").str.slice(0, 8).str.to_integer(base=16) % 100 < 100 * NEW
+        old = stored(store, scratch, frame.filter(~is_new))
+        fresh = stored(store, scratch, frame.filter(is_new))
+        new = frame.filter(is_new).height
         fresh = [record.model_copy(update={"name": f"new-{record.name}"}) for record in fresh]
         path = scratch / "duplicates.parquet"
         write_table(path, DUPLICATES.empty_table(), DUPLICATES)
