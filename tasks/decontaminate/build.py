@@ -261,13 +261,13 @@ def _find_places(
     places: list[Places] = []
     examples: dict[str, int] = {}
     for evaluation, result in zip(sets, context.map_parts(find_places, parts), strict=True):
-        grams, ids = (context.path(result.files[name]) for name in ("places.parquet", "examples.parquet"))
-        places.append(Places(evaluation, grams, ids))
+        tables = [context.path(result.files[name]) for name in ("places.parquet", "examples.parquet")]
+        places.append(Places(evaluation, *tables))
         examples[evaluation] = examples.get(evaluation, 0) + result.figures["examples"]
     return places, examples
 
 
-def _write_wanted(context: Context, wanted: Mapping[int, U64], places: Sequence[Path]) -> dict[int, Path]:
+def _write_wanted(context: Context, wanted: Mapping[int, U64], places: list[Path]) -> dict[int, Path]:
     """Writes for some shards what to cut from each (WANTED), a range of hashes at a time."""
     if not wanted:
         return {}

@@ -48,9 +48,9 @@ def widen(text: str, hit: Span) -> Span:
     for match in _SENTENCE_END.finditer(text, before, begin):
         start = match.end()
     after = min(len(text), end + REACH)
-    match = _SENTENCE_END.search(text, end, after)
-    if match:
-        return start, match.start() if match[0] == "\n" else match.end()
+    following = _SENTENCE_END.search(text, end, after)
+    if following:
+        return start, following.start() if following[0] == "\n" else following.end()
     return start, after if after == len(text) else end
 
 

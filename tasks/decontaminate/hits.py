@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,9 @@ import polars as pl
 from schemas.tables import HITS
 from tasks.decontaminate import kernels
 from tasks.tables.parquet import TableWriter
+
+WINDOWS_AT_A_TIME = 1 << 15
+"""N-grams of documents whose sets and examples are looked up at a time."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def write_hits(path: Path, shards: Iterable[tuple[Path, Path]], places: Sequence
     documents: dict[str, int] = {}
     with TableWriter(path, HITS) as writer:
         for document_path, window_path in shards:
-            spans = _spans(pl.read_parquet(window_path).join(found, on="gram"))
+            pieces = _pieces(pl.read_parquet(window_path))
+            spans = pl.concat([_spans(piece.join(found, on="gram")) for piece in pieces])
             rows = pl.read_parquet(document_path).with_row_index("document")
             hits = spans.join(rows.with_columns(pl.col("document").cast(pl.Int64)), on="document").with_columns(
                 pl.col(column).replace_strict(names["number"], names["name"]) for column in ("evaluation", "example")
@@ -66,6 +70,20 @@ def write_hits(path: Path, shards: Iterable[tuple[Path, Path]], places: Sequence
                 hits.sort("id", "source", "path", "offset", "evaluation", "example").select(HITS.names).to_arrow()
             )
     return dict(sorted(documents.items()))
+
+
+def _pieces(windows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yields windows, sorted by document, some documents at a time: a join may multiply them."""
+    documents = windows["document"]
+    begin = 0
+    while True:
+        end = min(begin + WINDOWS_AT_A_TIME, windows.height)
+        if end < windows.height:
+            end = int(documents.search_sorted(documents[end], "right"))
+        yield windows.slice(begin, end - begin)
+        begin = end
+        if begin >= windows.height:
+            return
 
 
 def _spans(windows: pl.DataFrame) -> pl.DataFrame:

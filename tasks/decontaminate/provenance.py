@@ -46,7 +46,7 @@ def count_shard(part: Part, folder: Path) -> dict[str, JSON]:
 
 def card_of(split_counts: Mapping[str, Sequence[Sequence[JSON]]], config: DecontaminateConfig) -> str:
     """Returns the card of what `count_shard` counted in all files of each split."""
-    added: dict[tuple[str, ...], list[JSON]] = {}
+    added: dict[tuple[str, str, str, str], list[JSON]] = {}
     for split, rows in split_counts.items():
         for source, licence, language, documents, size, first, last in rows:
             old = added.setdefault((split, source, licence, language), [0, 0, first, last])

@@ -197,7 +197,8 @@ def _cut_all(table: pa.Table, wanted: Wanted, length: Length, max_share: float) 
         hit.left_tokens = count
     stays = np.array([not hit.goes(max_share) for hit in hits])
     made = found.values[np.repeat(stays, np.diff(found.ahead))]
-    return hits, pa.concat_tables(windows), without(made, standing)
+    order = [(name, "ascending") for name in ("document", "begin", "end", "gram")]
+    return hits, pa.concat_tables(windows).sort_by(order), without(made, standing)
 
 
 def _cut_once(hits: Sequence[Hit], found: Grams, places: I64, owners: I64, max_share: float) -> None:
