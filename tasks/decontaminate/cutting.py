@@ -43,13 +43,14 @@ class Remainder:
 def widen(text: str, hit: Span) -> Span:
     """Returns what to cut for a hit: to the ends of its first and last sentence, where these are near."""
     begin, end = hit
-    before = max(0, begin - REACH)
+    before, after = max(0, begin - REACH), min(len(text), end + REACH)
     start = 0 if before == 0 else begin
-    for match in _SENTENCE_END.finditer(text, before, begin):
-        start = match.end()
-    after = min(len(text), end + REACH)
-    following = _SENTENCE_END.search(text, end, after)
-    if following:
+    # One character more is looked at, since a full stop ends a sentence only if a space follows.
+    for match in _SENTENCE_END.finditer(text, before, begin + 1):
+        if match.end() <= begin:
+            start = match.end()
+    following = _SENTENCE_END.search(text, end, min(len(text), after + 1))
+    if following and following.end() <= after:
         return start, following.start() if following[0] == "\n" else following.end()
     return start, after if after == len(text) else end
 

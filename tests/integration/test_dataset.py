@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import duckdb
@@ -55,4 +54,4 @@ def test_the_card_says_what_is_there(prebuilt: Mini, exported: Path) -> None:
     view = prebuilt.store / "artifacts" / "validate"
     (version,) = view.iterdir()
     shard = next((version / "dataset" / "train").iterdir())
-    assert os.path.samefile(shard, version / "train" / shard.name)
+    assert shard.samefile(version / "train" / shard.name)

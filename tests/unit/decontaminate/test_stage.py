@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from decontaminated import build, example, row, texts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from plain import decontaminate
+from plain import decontaminate, tokens
 from source_stages import Bench, Built
 from table_inputs import Row, table_input
 
@@ -113,7 +114,7 @@ WORDS = st.sampled_from(["a", "b", "c", "d", "é", "中", "文", "字", "𠀀", 
 TEXTS = st.lists(WORDS, min_size=1, max_size=60).map(" ".join) | st.lists(WORDS, min_size=1, max_size=60).map("".join)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(TEXTS, min_size=1, max_size=8, unique=True),
     st.lists(TEXTS, min_size=1, max_size=4),
@@ -146,6 +147,37 @@ def test_it_decides_as_plain_python_does_and_finds_nothing_the_second_time(
         again = build(bench, built.table("train", SHARDED), examples, valid=held, test=held, **chosen)
         assert again.digests()["train"] == built.digests()["train"]
         assert again.metrics["cut"] == again.metrics["dropped"] == 0
+
+
+def installed_texts() -> list[str]:
+    """What installed packages say of themselves: English, and OpenCC's Chinese paragraph by paragraph."""
+    texts = [found.read_text("METADATA") or "" for found in metadata.distributions()]
+    english = sorted(text for text in set(texts) if 2_000 < len(text) < 20_000)[:60]
+    chinese = [part for text in texts for part in text.split("\n\n") if sum("一" <= one <= "鿿" for one in part) > 40]
+    assert len(chinese) > 5
+    return english + sorted(set(chinese)) + ["\n\n".join(sorted(set(chinese)))]
+
+
+@pytest.mark.parametrize("limit", [2, 1000])
+def test_it_decides_as_plain_python_does_on_what_packages_say_of_themselves(bench: Bench, limit: int) -> None:
+    source = random.Random(8)
+    training = installed_texts()
+    questions = []
+    for text in training[::3]:
+        found = tokens(text)
+        begin = source.randrange(max(1, len(found) - 40))
+        end = min(len(found), begin + source.choice([9, 20, 40]))
+        questions.append(text[found[begin].begin : found[end - 1].end])
+    rows = [row(text, f"{number:03}") for number, text in enumerate(training)]
+    examples = [example(number, text, "y") for number, text in enumerate(questions)]
+    built = build(bench, rows, examples, boilerplate_documents=limit)
+    held_out = [found["text"] for split in ("valid", "test") for found in built.table(split, SHARDED)]
+    expected = decontaminate(
+        {found["path"]: found["text"] for found in rows}, [*questions, *held_out], ["y"], boilerplate=limit
+    )
+    left = {found["path"]: expected.get(found["path"], found["text"]) for found in rows}
+    assert texts(built) == {path: text for path, text in left.items() if text is not None}
+    assert built.metrics["cut"] > 20 and built.metrics["dropped"] > 0
 
 
 def corpus(source: random.Random, count: int) -> list[Row]:
