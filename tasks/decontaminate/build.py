@@ -278,8 +278,9 @@ def _write_wanted(context: Context, wanted: Mapping[int, U64], places: list[Path
         writers = {number: stack.enter_context(TableWriter(path, WANTED)) for number, path in paths.items()}
         for low, high in pairwise(limits):
             inside_range = pl.col("gram").is_between(pl.lit(low, pl.UInt64), pl.lit(high - 1, pl.UInt64))
-            found = pl.scan_parquet(places).select("gram", "tokens").filter(inside_range).unique()
-            tokens = found.sort("gram", "tokens").collect()
+            # File by file: read all at once, each thread of Polars holds several.
+            scans = (pl.scan_parquet(path).select("gram", "tokens").filter(inside_range) for path in places)
+            tokens = pl.concat([scan.collect() for scan in scans]).unique().sort("gram", "tokens")
             for number, writer in writers.items():
                 writer.write(tokens.filter(inside(tokens["gram"].to_numpy(), wanted[number])).to_arrow())
     return paths

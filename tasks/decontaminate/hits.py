@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from schemas.tables import HITS
@@ -54,12 +55,12 @@ def write_hits(path: Path, shards: Iterable[tuple[Path, Path]], places: Sequence
                 example=numbers.gather(table["example"]),
             )
         )
-    found = found.group_by("gram", "evaluation").agg(pl.col("example").min())
+    found = found.group_by("gram", "evaluation").agg(pl.col("example").min()).sort("gram", "evaluation")
     documents: dict[str, int] = {}
     with TableWriter(path, HITS) as writer:
         for document_path, window_path in shards:
             pieces = _pieces(pl.read_parquet(window_path))
-            spans = pl.concat([_spans(piece.join(found, on="gram")) for piece in pieces])
+            spans = pl.concat([_spans(_looked_up(piece, found)) for piece in pieces])
             rows = pl.read_parquet(document_path).with_row_index("document")
             hits = spans.join(rows.with_columns(pl.col("document").cast(pl.Int64)), on="document").with_columns(
                 pl.col(column).replace_strict(names["number"], names["name"]) for column in ("evaluation", "example")
@@ -84,6 +85,16 @@ def _pieces(windows: pl.DataFrame) -> Iterator[pl.DataFrame]:
         begin = end
         if begin >= windows.height:
             return
+
+
+def _looked_up(windows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Returns windows once for each set that holds their n-gram, with set and example; `found` is sorted by n-gram."""
+    grams = found["gram"].to_numpy()
+    first = np.searchsorted(grams, windows["gram"].to_numpy(), side="left")
+    counts = np.searchsorted(grams, windows["gram"].to_numpy(), side="right") - first
+    window = np.repeat(np.arange(windows.height), counts)
+    place = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(len(window))
+    return windows[window].hstack(found.select("evaluation", "example")[place])
 
 
 def _spans(windows: pl.DataFrame) -> pl.DataFrame:

@@ -157,6 +157,8 @@ def measured(
     )
     process.start()
     process.join()
+    if process.exitcode:
+        raise SystemExit(f"building {stage} ended with {process.exitcode}")
     found = json.loads(out.read_text())
     result = BuildResult.model_validate(found["result"])
     if result.error is not None:
