@@ -1,8 +1,8 @@
 """The graph of a pipeline: which stage reads which output of which other.
 
-snapshot → collect → clean → dedup → shard → validate → tokenizer → pack → pretrain → evaluate.pretrain
-                                                                              └→ finetune.X → evaluate.X
-                                                                    examples.X ─┘
+snapshot → collect → clean → dedup → shard → decontaminate → validate → tokenizer → pack → pretrain → evaluate.pretrain
+                                             ↑                                               └→ finetune.X → evaluate.X
+                                 examples.X ─┴─────────────────────────────────────────────────┘
 
 Where `boilerplate` is enabled it stands between collect and clean.
 """
@@ -29,14 +29,38 @@ def pipeline_graph(config: PipelineConfig) -> Graph:
             [_node("boilerplate", found, documents="collect.documents")],
             {"lines": "boilerplate.lines"},
         )
+    used = {finetune.examples for finetune in config.finetune.values()}
+    examples = {name: found for name, found in config.examples.items() if name in used}
+    decontaminate = config.decontaminate.model_copy(
+        update={name: getattr(config.shard, name) for name in ("row_group_rows", "row_group_bytes")}
+    )
+    held_out = [f"examples.{name}.{split}" for name in examples for split in ("valid", "test")]
     nodes = [
         _node("snapshot", config.snapshot),
         _node("collect", collect, files="snapshot.files"),
         *boilerplate,
         _node("clean", config.clean, documents="collect.documents", **lines),
         _node("dedup", config.dedup, documents="clean.documents"),
-        _node("shard", config.shard, documents="dedup.documents", duplicates="dedup.duplicates"),
-        _node("validate", config.validation, **{split: f"shard.{split}" for split in SPLITS}),
+        _node(
+            "shard",
+            config.shard,
+            documents="dedup.documents",
+            duplicates="dedup.duplicates",
+            clusters="dedup.clusters",
+        ),
+        *(_node(f"examples.{name}", found) for name, found in examples.items()),
+        _node(
+            "decontaminate",
+            decontaminate,
+            **{split: f"shard.{split}" for split in SPLITS},
+            **{name: name for name in held_out},
+        ),
+        _node(
+            "validate",
+            config.validation,
+            **{split: f"decontaminate.{split}" for split in SPLITS},
+            card="decontaminate.card",
+        ),
         _node("tokenizer", config.tokenizer, train="validate.train"),
         _node(
             "pack",
@@ -59,28 +83,26 @@ def pipeline_graph(config: PipelineConfig) -> Graph:
             test="pack.test",
         ),
     ]
-    used = {finetune.examples for finetune in config.finetune.values()}
-    nodes += [_node(f"examples.{name}", found) for name, found in config.examples.items() if name in used]
     for name, finetune in config.finetune.items():
-        examples = f"examples.{finetune.examples}"
+        labelled = f"examples.{finetune.examples}"
         nodes.append(
             _node(
                 f"finetune.{name}",
                 finetune,
                 model="pretrain.model",
-                train=f"{examples}.train",
-                valid=f"{examples}.valid",
+                train=f"{labelled}.train",
+                valid=f"{labelled}.valid",
             )
         )
     for name, finetune in config.finetune.items():
-        examples = f"examples.{finetune.examples}"
+        labelled = f"examples.{finetune.examples}"
         nodes.append(
             _node(
                 f"evaluate.{name}",
                 config.evaluate.model_copy(update={"kind": finetune.kind, "task": name}),
                 model=f"finetune.{name}.model",
-                train=f"{examples}.train",
-                test=f"{examples}.test",
+                train=f"{labelled}.train",
+                test=f"{labelled}.test",
             )
         )
     return Graph(config.name, nodes)

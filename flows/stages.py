@@ -3,6 +3,7 @@
 from tasks.boilerplate.stage import STAGE as BOILERPLATE
 from tasks.clean.stage import STAGE as CLEAN
 from tasks.collect.stage import STAGE as COLLECT
+from tasks.decontaminate.stage import STAGE as DECONTAMINATE
 from tasks.dedup.stage import STAGE as DEDUP
 from tasks.engine.stage import Stage
 from tasks.evaluate.stage import STAGE as EVALUATE
@@ -24,6 +25,7 @@ STAGES: dict[str, Stage] = {
         CLEAN,
         DEDUP,
         SHARD,
+        DECONTAMINATE,
         VALIDATE,
         TOKENIZER,
         PACK,

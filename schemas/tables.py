@@ -103,7 +103,22 @@ side of its founders', so that what was held out on an earlier night is never tr
 """
 
 SHARDED = pa.schema([*CLEANED, pa.field("cluster", pa.string(), nullable=False)])
-"""Rows of `shard`'s and `validate`'s outputs `train`, `valid` and `test`, shuffled inside a shard by a keyed hash."""
+"""Rows of the outputs `train`, `valid` and `test` of `shard`, `decontaminate` and `validate`, shuffled inside a shard
+by a keyed hash."""
+
+HITS = pa.schema(
+    [
+        *[_ORIGIN[place] for place in range(4)],
+        pa.field("language", pa.string(), nullable=False),
+        pa.field("evaluation", pa.string(), nullable=False),  # the evaluation set
+        pa.field("example", pa.string(), nullable=False),  # the least id of its examples that say the same
+        pa.field("spans", pa.list_(pa.struct([("begin", pa.int64()), ("end", pa.int64())])), nullable=False),
+        pa.field("share", pa.float64(), nullable=False),  # of the document's tokens that any set hits
+        pa.field("action", pa.string(), nullable=False),  # cut | dropped
+    ]
+)
+"""Rows of `decontaminate`'s output `hits`: training documents that say what an evaluation set says. Spans are in
+characters of the text as `shard` wrote it."""
 
 EXAMPLES = pa.schema(
     [

@@ -12,6 +12,7 @@ from schemas.config.base import EXECUTION, Config
 from schemas.config.boilerplate import BoilerplateConfig
 from schemas.config.clean import CleanConfig
 from schemas.config.collect import CollectConfig
+from schemas.config.decontaminate import DecontaminateConfig
 from schemas.config.dedup import DedupConfig
 from schemas.config.evaluate import EvaluateConfig
 from schemas.config.examples import ExamplesConfig
@@ -50,6 +51,7 @@ class PipelineConfig(Config):
     clean: CleanConfig = CleanConfig()
     dedup: DedupConfig = DedupConfig()
     shard: ShardConfig = ShardConfig()
+    decontaminate: DecontaminateConfig = DecontaminateConfig()
     validation: ValidateConfig = Field(default=ValidateConfig(), alias="validate")
     tokenizer: TokenizerConfig = TokenizerConfig()
     pack: PackConfig = PackConfig()
@@ -92,11 +94,16 @@ class PipelineConfig(Config):
             name: found.model_copy(update={"path": place(found.path)}) for name, found in self.clean.word_lists.items()
         }
         examples = {name: found.model_copy(update={"path": place(found.path)}) for name, found in self.examples.items()}
+        evaluations = {
+            name: found.model_copy(update={"path": place(found.path)})
+            for name, found in self.decontaminate.evaluations.items()
+        }
         return self.model_copy(
             update={
                 "store": place(self.store),
                 "snapshot": self.snapshot.model_copy(update={"sources": sources}),
                 "clean": self.clean.model_copy(update={"word_lists": word_lists}),
                 "examples": examples,
+                "decontaminate": self.decontaminate.model_copy(update={"evaluations": evaluations}),
             }
         )

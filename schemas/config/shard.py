@@ -28,8 +28,15 @@ class ShardConfig(Config):
     shard_bytes: int = Field(default=64 * 2**20, ge=1)
     """Bytes of documents, before compression, that one shard of each split is made of, on average.
 
-    Up to five times as much memory is used, since shards are shuffled as a whole.
+    A shard is shuffled as a whole, so a process holds the texts of one at a time: at most 1.75 times as much (or one
+    file of `dedup`, if that is larger), and four row groups.
     """
+
+    row_group_rows: int = Field(default=4096, ge=1)
+    """Rows in a row group of a shard: what a reader holds at least."""
+
+    row_group_bytes: int = Field(default=32 * 2**20, ge=1)
+    """A row group ends sooner, after the row that brings its texts to so many bytes."""
 
     @model_validator(mode="after")
     def _something_is_left_to_train(self) -> Self:

@@ -56,6 +56,7 @@ _DOCUMENT_LEVELS = (
     ("cleaned", "clean"),
     ("deduplicated", "dedup"),
     ("sharded", "shard"),
+    ("decontaminated", "decontaminate"),
     ("validated", "validate"),
     ("packed", "pack"),
 )

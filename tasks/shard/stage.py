@@ -1,6 +1,7 @@
 """`shard`: documents in, three splits out; documents that resemble each other are never on two sides.
 
-Inputs: `documents` (files of CLEANED rows) and `duplicates` (`duplicates.parquet`). Outputs: `train`, `valid` and
+Inputs: `documents` (files of CLEANED rows), `duplicates` (`duplicates.parquet`) and, where clusters have merged,
+`clusters` (`clusters.parquet`). Outputs: `train`, `valid` and
 `test` (`shard-<name>.parquet`, SHARDED rows). A shard is made of a fixed group of files, found by content-defined
 boundaries: one more document changes the shards of one group.
 """
@@ -36,16 +37,15 @@ def build(context: Context) -> None:
 
     groups = cut(files, key=lambda file: file.stored.name, weight=uncompressed, target=config.shard_bytes)
     clusters = _clusters(context.inputs["duplicates"].files)
+    moved = _moved(context)
+    settings = config.model_dump(
+        include={"valid_fraction", "test_fraction", "seed", "row_group_rows", "row_group_bytes"}
+    )
     parts = [
         Part(
             f"shard-{hashlib.sha256(group[0].stored.name.encode()).hexdigest()[:12]}.parquet",
             tuple(group),
-            {
-                "valid_fraction": config.valid_fraction,
-                "test_fraction": config.test_fraction,
-                "seed": config.seed,
-                "clusters": _clusters_inside(clusters, group),
-            },
+            settings | _inside(clusters, moved, group),
         )
         for group in groups
     ]
@@ -69,15 +69,42 @@ def _clusters(duplicates: Sequence[InputFile]) -> dict[str, str]:
     return dict(zip(table["kept"].to_pylist(), table["cluster"].to_pylist(), strict=True))
 
 
-def _clusters_inside(clusters: Mapping[str, str], group: Sequence[InputFile]) -> dict[str, str]:
-    """Returns those of a group's documents only, so that a cluster elsewhere does not redo its shards."""
-    if not clusters:
+def _moved(context: Context) -> dict[str, str]:
+    """Returns the side of every cluster that falls elsewhere than by its own name, having merged with others."""
+    from schemas.tables import CLUSTERS
+    from tasks.shard.sides import Sides
+    from tasks.tables.parquet import read_table
+
+    if "clusters" not in context.inputs:
         return {}
+    config: ShardConfig = context.config
+    sides = Sides(config.valid_fraction, config.test_fraction, config.seed)
+    founders: dict[str, list[str]] = {}
+    table = read_table([file.path for file in context.inputs["clusters"].files], CLUSTERS)
+    for cluster, founder in zip(table["cluster"].to_pylist(), table["founder"].to_pylist(), strict=True):
+        founders.setdefault(cluster, []).append(founder)
+    found = {cluster: sides.of(cluster, names) for cluster, names in founders.items()}
+    return {cluster: side for cluster, side in sorted(found.items()) if side != sides.of(cluster)}
+
+
+def _inside(
+    clusters: Mapping[str, str], moved: Mapping[str, str], group: Sequence[InputFile]
+) -> dict[str, dict[str, str]]:
+    """Returns what concerns a group's documents only, so that a cluster elsewhere does not redo its shards."""
+    if not clusters and not moved:
+        return {"clusters": {}, "sides": {}}
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     from schemas.tables import CLEANED
     from tasks.tables.parquet import read_table
 
-    ids = read_table([file.path for file in group], CLEANED, ["id"])["id"].to_pylist()
-    return {identity: clusters[identity] for identity in sorted(set(ids) & clusters.keys())}
+    ids = read_table([file.path for file in group], CLEANED, ["id"])["id"]
+    known = pa.array([*clusters, *moved], pa.string())
+    here = sorted(set(ids.filter(pc.is_in(ids, known)).to_pylist()))
+    named = {identity: clusters[identity] for identity in here if identity in clusters}
+    concerned = {*named.values(), *here}
+    return {"clusters": named, "sides": {name: side for name, side in moved.items() if name in concerned}}
 
 
 def _report(context: Context, results: Sequence[PartResult]) -> None:
@@ -85,7 +112,7 @@ def _report(context: Context, results: Sequence[PartResult]) -> None:
 
     splits: dict[str, dict[str, dict[str, int]]] = {split: {} for split in SPLITS}
     for result in results:
-        for split, languages in result.figures.items():
+        for split, languages in result.figures["splits"].items():
             for language, found in languages.items():
                 counts = splits[split].setdefault(language, {"rows": 0, "text_bytes": 0})
                 for name in counts:
@@ -103,7 +130,8 @@ def _report(context: Context, results: Sequence[PartResult]) -> None:
         for language in sorted(splits["train"].keys() - splits[split].keys()):
             context.warn(f"{split} has no document in {language}: raise shard.{split}_fraction to measure it")
     by_language = {split: dict(sorted(languages.items())) for split, languages in splits.items()}
-    context.report(rows_in=total, rows_out=total, splits=by_language, shards=len(results))
+    left_train = sum(result.figures["left_train"] for result in results)
+    context.report(rows_in=total, rows_out=total, splits=by_language, shards=len(results), left_train=left_train)
 
 
 STAGE = Stage(name="shard", version=1, config=ShardConfig, outputs=SPLITS, build=build)

@@ -27,12 +27,21 @@ ZSTD_LEVEL = 3
 class TableWriter:
     """Streams tables of one schema into a Parquet file; the bytes depend on the rows and their order only.
 
-    A row group ends after `ROWS_PER_GROUP` rows, or after the row that brings its text to `BYTES_PER_GROUP`. Use as a
-    context manager. `rows` counts what was written.
+    A row group ends after so many rows, or after the row that brings its text to so many bytes. Use as a context
+    manager. `rows` counts what was written.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: pa.Schema,
+        *,
+        rows_per_group: int = ROWS_PER_GROUP,
+        bytes_per_group: int = BYTES_PER_GROUP,
+    ) -> None:
         self.rows = 0
+        self._rows_per_group = rows_per_group
+        self._bytes_per_group = bytes_per_group
         self._schema = schema
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
@@ -45,7 +54,7 @@ class TableWriter:
         self._pending_rows += table.num_rows
         self._pending_bytes += table.nbytes
         self.rows += table.num_rows
-        if self._pending_rows >= ROWS_PER_GROUP or self._pending_bytes >= BYTES_PER_GROUP:
+        if self._pending_rows >= self._rows_per_group or self._pending_bytes >= self._bytes_per_group:
             self._flush(whole_groups_only=True)
 
     def write_rows(self, rows: list[dict[str, object]]) -> None:
@@ -65,13 +74,13 @@ class TableWriter:
         start = 0
         while start < table.num_rows:
             before = int(ends[start - 1]) if start else 0
-            by_bytes = int(np.searchsorted(ends, before + BYTES_PER_GROUP)) + 1
-            end = min(start + ROWS_PER_GROUP, by_bytes)
+            by_bytes = int(np.searchsorted(ends, before + self._bytes_per_group)) + 1
+            end = min(start + self._rows_per_group, by_bytes)
             if end > table.num_rows and whole_groups_only:
                 break
             end = min(end, table.num_rows)
             # Compressed page by page from fresh buffers: slices of one buffer would give other bytes.
-            self._writer.write_table(table.slice(start, end - start).combine_chunks(), row_group_size=ROWS_PER_GROUP)
+            self._writer.write_table(table.slice(start, end - start).combine_chunks(), row_group_size=end - start)
             start = end
         rest = table.slice(start)
         self._pending = [rest] if rest.num_rows else []

@@ -1,8 +1,9 @@
 """`validate`: the shards in, the same shards out, once they meet the declared expectations.
 
-Inputs and outputs: `train`, `valid` and `test` (SHARDED rows). Later stages read these outputs, so a failed expectation
-stops everything after it, and one that holds changes no bytes. Diagnostics: `expectations.json` with every verdict, and
-Great Expectations' pages.
+Inputs and outputs: `train`, `valid` and `test` (SHARDED rows); a further input `card`, and a further output `dataset`:
+all splits and the card in one folder that other tools open as it is. Later stages read these outputs, so a failed
+expectation stops everything after it, and one that holds changes no bytes. Diagnostics: `expectations.json` with every
+verdict, and Great Expectations' pages.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ def build(context: Context) -> None:
     for split in SPLITS:
         for file in context.inputs[split].files:
             context.add(split, file.stored.name, file.stored)
+            context.add("dataset", f"{split}/{file.stored.name}", file.stored)
+    for file in context.inputs["card"].files if "card" in context.inputs else ():
+        context.add("dataset", file.stored.name, file.stored)
     summary = context.folder / "expectations.json"
     summary.write_text(json.dumps([_record(verdict) for verdict in verdicts], indent=1, ensure_ascii=False))
     context.add_diagnostic(summary.name, summary)
@@ -80,4 +84,4 @@ def _record(verdict: Verdict) -> dict[str, object]:
     }
 
 
-STAGE = Stage(name="validate", version=1, config=ValidateConfig, outputs=SPLITS, build=build)
+STAGE = Stage(name="validate", version=1, config=ValidateConfig, outputs=(*SPLITS, "dataset"), build=build)

@@ -59,13 +59,13 @@ TOGETHER = (
     ("collect", "shard", "pack", "evaluate.pretrain"),
     ("dedup", "tokenizer", "examples.scripts", "evaluate.titles"),
     ("pretrain", "evaluate.scripts"),
-    ("finetune.titles", "finetune.scripts"),
+    ("decontaminate", "finetune.titles", "finetune.scripts"),
 )
 """Every stage once; a few at a time, so that a run repairs several."""
 
 SHARING = (
     {"clean", "dedup"},
-    {"shard", "validate"},
+    {"shard", "decontaminate", "validate"},
     {"tokenizer", "pretrain", "finetune.titles", "finetune.scripts"},
 )
 """Stages of which some files are the same objects: whoever is first in the graph makes them again."""

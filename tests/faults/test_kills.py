@@ -13,7 +13,7 @@ import psutil
 import pytest
 from mini import DATE, STAGES, Mini
 
-IN_PARTS = ("collect", "clean", "dedup", "shard", "pack")
+IN_PARTS = ("collect", "clean", "dedup", "shard", "decontaminate", "pack")
 TRAINED = ("pretrain", "finetune.titles", "finetune.scripts")
 
 

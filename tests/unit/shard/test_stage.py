@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from table_inputs import Row, document, table_input
 
 from schemas.config.shard import ShardConfig
 from schemas.errors import StageFailed
-from schemas.tables import CLEANED, DUPLICATES, SHARDED, SPLITS
+from schemas.tables import CLEANED, CLUSTERS, DUPLICATES, SHARDED, SPLITS
 from tasks.shard.sides import Sides
 from tasks.shard.stage import STAGE
 
@@ -30,11 +31,20 @@ def rows_of(part: int, count: int = 60) -> list[Row]:
     ]
 
 
-def shard(bench: Bench, parts: dict[str, list[Row]], duplicates: list[Row] | None = None, **settings: object) -> Built:
+def shard(
+    bench: Bench,
+    parts: dict[str, list[Row]],
+    duplicates: list[Row] | None = None,
+    merged: dict[str, list[str]] | None = None,
+    **settings: object,
+) -> Built:
     inputs = {
         "documents": table_input(bench.store, CLEANED, parts),
         "duplicates": table_input(bench.store, DUPLICATES, {"duplicates.parquet": duplicates or []}),
     }
+    if merged is not None:
+        rows = [{"cluster": name, "founder": founder} for name, found in merged.items() for founder in found]
+        inputs["clusters"] = table_input(bench.store, CLUSTERS, {"clusters.parquet": rows})
     return bench.build(STAGE, ShardConfig(**{"valid_fraction": 0.2, "test_fraction": 0.2} | settings), inputs)
 
 
@@ -48,6 +58,19 @@ def test_a_greater_share_only_takes_from_train(clusters: list[str], seed: int) -
         small, large = Sides(0.1, 0.1, seed).of(cluster), Sides(0.1, 0.3, seed).of(cluster)
         assert small != "test" or large == "test"
         assert large != "train" or small == "train"
+
+
+@given(st.text(max_size=8), st.lists(st.text(max_size=8), max_size=4), st.integers(0, 99))
+def test_a_cluster_is_held_out_as_the_most_held_out_that_merged_into_it(
+    cluster: str, founders: list[str], seed: int
+) -> None:
+    split = Sides(0.3, 0.3, seed)
+    found = {split.of(founder) for founder in founders or [cluster]}
+    expected = next(side for side in ("test", "valid", "train") if side in found)
+    assert split.of(cluster, founders) == expected
+    assert split.of(cluster, reversed(founders)) == expected
+    for founder in founders:
+        assert split.of(founder) == "train" or split.of(cluster, founders) != "train", "nothing goes back to train"
 
 
 def test_shares_are_as_configured() -> None:
@@ -93,6 +116,51 @@ def test_documents_of_one_cluster_fall_on_one_side(bench: Bench) -> None:
     assert len({found[row["id"]] for row in rows[:8]}) == 1
     members = {row["id"] for split in SPLITS for row in built.table(split, SHARDED) if row["cluster"] == earliest}
     assert members == {row["id"] for row in rows[:8]}
+
+
+def test_documents_leave_train_when_their_cluster_merges_with_one_held_out(bench: Bench) -> None:
+    parts = {f"part-{number}.parquet": rows_of(number) for number in range(4)}
+    before = sides(shard(bench, parts, merged={}, shard_bytes=8_000))
+    train = [identity for identity, side in before.items() if side == "train"][:3]
+    test, valid = (
+        next(identity for identity, side in before.items() if side == wanted) for wanted in ("test", "valid")
+    )
+    merged = {train[0]: [train[0], test], train[1]: [train[1], valid, train[2]], test: [train[2], test]}
+    gone = {"id": "f" * 32, "source": "docs", "path": "x", "offset": 0, "kind": "near", "jaccard": 0.9}
+    duplicates = [gone | {"cluster": train[0], "kept": train[2]}]
+    first = shard(bench, parts, duplicates, merged={}, shard_bytes=8_000)
+    built = shard(bench, parts, duplicates, merged, shard_bytes=8_000)
+    after = sides(built)
+    moved = {identity: side for identity, side in after.items() if side != before[identity]}
+    assert moved == {train[0]: "test", train[1]: "valid", train[2]: "test"}
+    assert built.metrics["left_train"] == 3
+    assert first.metrics["left_train"] == 0
+    unconcerned = set(first.digests()["train"]) & set(built.digests()["train"])
+    assert unconcerned, "a merge redoes the shards of its documents only"
+
+
+def test_row_groups_have_the_rows_and_bytes_asked_for(bench: Bench) -> None:
+    parts = {"part-0.parquet": rows_of(0, 100), "part-1.parquet": rows_of(1, 100)}
+    sizes = []
+    for settings in ({"row_group_rows": 16}, {"row_group_bytes": 40}, {}):
+        built = shard(bench, parts, **settings)
+        (path,) = built.paths("train")
+        metadata = pq.read_metadata(path)
+        groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+        sizes.append(groups)
+    by_rows, by_bytes, whole = sizes
+    assert by_rows == [16] * (sum(whole) // 16) + [sum(whole) % 16] * (sum(whole) % 16 > 0)
+    assert set(by_bytes[:-1]) <= {4, 5}
+    assert len(whole) == 1
+
+
+def test_a_shard_is_the_same_whatever_pieces_it_is_gathered_in(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = {f"part-{number}.parquet": rows_of(number) for number in range(3)}
+    whole = shard(bench, parts)
+    for size in (1, 100):
+        monkeypatch.setattr("tasks.shard.shards.GATHERED_BYTES", size)
+        other = Bench(bench.store.root.parent / f"other-{size}")
+        assert shard(other, parts).digests() == whole.digests()
 
 
 def test_the_seed_changes_the_sides(bench: Bench) -> None:

@@ -1,0 +1,1 @@
+"""`decontaminate`: what evaluation sets say is taken out of the text to train on."""

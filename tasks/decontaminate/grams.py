@@ -1,0 +1,94 @@
+"""N-grams of columns of text: a batch of a few MiB at a time, so that memory does not grow with documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.decontaminate import kernels
+from tasks.decontaminate.kernels import I64, U8, U64
+
+BATCH_BYTES = 1 << 20
+"""Text that is taken at a time; a token of one byte takes about 50 bytes while it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """Tokens of an n-gram, and the fewest of a shorter text that is looked for whole."""
+
+    ngram: int
+    least: int
+
+
+@dataclass(frozen=True)
+class Grams:
+    """The n-grams of a batch of texts.
+
+    Attributes:
+        values: uint64[grams], their hashes.
+        firsts: int64[grams], the first token of each.
+        sizes: uint8[grams], the number of its tokens.
+        ahead: int64[n + 1], how many come before each text.
+        hashes: uint64[tokens], of each token.
+        begins: int64[tokens], first character of each token in its text.
+        ends: int64[tokens], one past its last character.
+        before: int64[n + 1], how many tokens come before each text.
+    """
+
+    values: U64
+    firsts: I64
+    sizes: U8
+    ahead: I64
+    hashes: U64
+    begins: I64
+    ends: I64
+    before: I64
+
+    def texts_of(self, places: I64) -> I64:
+        """Returns which text each of some n-grams belongs to."""
+        return np.searchsorted(self.ahead, places, side="right") - 1
+
+    def characters(self, places: I64) -> tuple[I64, I64]:
+        """Returns the first character of each of some n-grams in its text, and one past its last."""
+        firsts = self.firsts[places]
+        return self.begins[firsts], self.ends[firsts + self.sizes[places] - 1]
+
+    def tokens_of(self, places: I64) -> pa.Array:
+        """Returns the hashes of the tokens of some n-grams, 8 bytes each, as binary values."""
+        sizes = self.sizes[places].astype(np.int64)
+        ends = np.cumsum(sizes)
+        rows = np.repeat(self.firsts[places] - (ends - sizes), sizes) + np.arange(ends[-1] if len(ends) else 0)
+        offsets = np.concatenate([[0], ends * 8])
+        buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(self.hashes[rows].tobytes())]
+        return pa.Array.from_buffers(pa.large_binary(), len(places), buffers)
+
+
+def find_grams(texts: pa.ChunkedArray | pa.Array, length: Length, *, whole: bool) -> Grams:
+    """Finds the n-grams of some texts; see `kernels.ngrams` for what `whole` says of shorter texts."""
+    column = pa.chunked_array([texts]) if isinstance(texts, pa.Array) else texts
+    joined = column.cast(pa.large_string()).combine_chunks()
+    if isinstance(joined, pa.ChunkedArray):
+        joined = pa.concat_arrays(joined.chunks) if joined.num_chunks else pa.array([], pa.large_string())
+    _, offsets, data = joined.buffers()
+    content = np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, dtype=np.uint8)
+    starts = np.zeros(1, dtype=np.int64)
+    if len(joined):
+        starts = np.frombuffer(offsets, dtype=np.int64)[joined.offset : joined.offset + len(joined) + 1]
+    hashes, begins, ends, edges, before = kernels.tokenize(content, starts, kernels.folding_table())
+    values, firsts, sizes, ahead = kernels.ngrams(hashes, edges, before, length.ngram, length.least, whole)
+    return Grams(values, firsts, sizes, ahead, hashes, begins, ends, before)
+
+
+def batches(table: pa.Table, column: str) -> Iterator[pa.Table]:
+    """Yields the rows of a table in order, as many at a time as have `BATCH_BYTES` of text, but at least one."""
+    bounds = np.cumsum(np.asarray(pc.binary_length(table[column])))
+    begin = 0
+    while begin < table.num_rows:
+        before = bounds[begin - 1] if begin else 0
+        end = max(begin + 1, int(np.searchsorted(bounds, before + BATCH_BYTES, side="right")))
+        yield table.slice(begin, end - begin)
+        begin = end
