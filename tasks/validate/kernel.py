@@ -1,0 +1,395 @@
+"""The compiled loops of validation: one pass over each text, and the comparison of what that pass keeps of it.
+
+They share no code with deduplication, whose work they check. Everything that numba compiles is in this module:
+compiling takes some seconds once per machine, loading from the cache half a second per process.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+U8 = npt.NDArray[np.uint8]
+U16 = npt.NDArray[np.uint16]
+U32 = npt.NDArray[np.uint32]
+U64 = npt.NDArray[np.uint64]
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+F32 = npt.NDArray[np.float32]
+
+SKETCH = 32
+"""Values in a sketch, 4 bytes each. The similarity of two sketches errs by 0.09 at most (one standard deviation)."""
+
+EMPTY = np.uint32(0xFFFFFFFF)
+"""Fills a sketch of fewer values."""
+
+AT_SIGN, LONG_NUMBER, ACCOUNT, ADDRESS = 1, 2, 4, 8
+"""Marks of texts that may hold an e-mail address, a long number, a bank account (IBAN), or an IP address."""
+
+LONG_NUMBER_DIGITS = 11
+"""Digits in a row, single spaces and hyphens between them allowed: the least that a telephone number has."""
+
+_TABLE_POINTS = 0x20000  # planes 0 and 1; planes 2 and 3 are ideographs, the rest has no letters
+_IDEOGRAPHS_END = 0x40000
+_SEPARATOR, _SPACE = 0, 1
+
+_OTHER, _DIGIT, _UPPER, _LOWER, _AT, _DOT, _JOINT = range(7)
+
+_LETTER_FACTOR = np.uint64(0x100000001B3)  # FNV-1a, 64 bits
+_LETTER_START = np.uint64(0xCBF29CE484222325)
+_TOKEN_FACTOR = np.uint64(0xD6E8FEB86659FD93)
+_MIX = np.uint64(0xFF51AFD7ED558CCD)
+_S32 = np.uint64(32)
+_S29 = np.uint64(29)
+
+
+def _compiled(function: F) -> F:
+    compiled: Any
+    try:
+        compiled = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # numba found no folder that it can write its cache to
+        compiled = numba.njit(nogil=True)(function)
+    return cast(F, compiled)
+
+
+@cache
+def letters() -> U32:
+    """Returns, for each code point of the first planes, its letter or digit lower-cased, 1 for whitespace, else 0."""
+    table = np.zeros(_TABLE_POINTS, dtype=np.uint32)
+    for point in range(_TABLE_POINTS):
+        character = chr(point)
+        if character.isalnum():
+            lower = character.lower()
+            table[point] = ord(lower) if len(lower) == 1 else point
+        elif character.isspace() and not 0x1C <= point <= 0x1F:  # Unicode does not count those as White_Space
+            table[point] = _SPACE
+    return table
+
+
+@cache
+def ascii_classes() -> U8:
+    """Returns the class of each ASCII character in numbers and addresses."""
+    table = np.full(128, _OTHER, dtype=np.uint8)
+    for point in range(128):
+        character = chr(point)
+        if character.isdigit():
+            table[point] = _DIGIT
+        elif character.isupper():
+            table[point] = _UPPER
+        elif character.islower():
+            table[point] = _LOWER
+    table[ord("@")], table[ord(".")] = _AT, _DOT
+    table[ord(" ")] = table[ord("-")] = _JOINT
+    return table
+
+
+@_compiled
+def _inserted(sketch: U32, used: int, value: np.uint32) -> int:
+    """Puts a value into a sorted sketch unless it stands there, and returns how many the sketch has then."""
+    place = used
+    while place > 0 and sketch[place - 1] > value:
+        place -= 1
+    if place > 0 and sketch[place - 1] == value:
+        return used
+    last = min(used, len(sketch) - 1)
+    for following in range(last, place, -1):
+        sketch[following] = sketch[following - 1]
+    if place < len(sketch):
+        sketch[place] = value
+    return min(used + 1, len(sketch))
+
+
+@_compiled
+def scan(
+    data: U8,
+    starts: I64,
+    by_character: npt.NDArray[np.bool_],
+    table: U32,
+    classes: U8,
+    words: int,
+    characters: int,
+    sketches: U32,
+    lengths: I32,
+    replaced: I32,
+    marks: U8,
+    shingles: U64,
+) -> I64:
+    """Measures texts in one pass over their bytes.
+
+    A token is a run of letters and digits, lower-cased, or one such character where `by_character`; a shingle is so
+    many tokens in a row. A text of fewer tokens has one shingle: its bytes, every run of whitespace as one space.
+
+    Args:
+        data: Texts in UTF-8, one after the other.
+        starts: int64[n + 1], where each begins and the last one ends.
+        by_character: bool[n], whether a text's tokens are characters.
+        table: From `letters`.
+        classes: From `ascii_classes`.
+        words: Tokens in a shingle of words.
+        characters: Tokens in a shingle of characters.
+        sketches: uint32[n, SKETCH], filled with each text's least shingle hashes, ascending, then `EMPTY`.
+        lengths: int32[n], filled with the characters of the text without outer whitespace.
+        replaced: int32[n], filled with the number of U+FFFD.
+        marks: uint8[n], filled with what the text may hold.
+        shingles: Filled with the whole hashes of all shingles, text after text; of length 0 where they are not wanted.
+
+    Returns:
+        int64[n + 1] offsets of each text into `shingles`.
+    """
+    count = len(starts) - 1
+    offsets = np.zeros(count + 1, dtype=np.int64)
+    recent = np.zeros(64, dtype=np.uint64)
+    keep = len(shingles) > 0
+    found = 0
+    for number in range(count):
+        single = by_character[number]
+        length = characters if single else words
+        leaving = np.uint64(1)
+        for _ in range(length):
+            leaving *= _TOKEN_FACTOR
+        sketch = sketches[number]
+        sketch[:] = EMPTY
+        used = 0
+        limit = EMPTY
+        tokens = 0
+        rolling = np.uint64(0)
+        token = _LETTER_START
+        inside = False
+        points = 0  # so many code points were seen
+        first = -1  # the first and the last of them that are no whitespace
+        last = -1
+        broken = 0
+        mark = 0
+        digits = 0  # in the current number
+        capitals = 0
+        account = 0
+        dots = 0  # of the current dotted number
+        previous = _OTHER
+        place = starts[number]
+        end = starts[number + 1]
+        while place <= end:
+            folded = np.uint32(_SEPARATOR)
+            if place < end:
+                byte = data[place]
+                if byte < 0x80:
+                    place += 1
+                    folded = table[byte]
+                    kind = classes[byte]
+                    if kind == _DIGIT:
+                        digits += 1
+                        if digits >= LONG_NUMBER_DIGITS:
+                            mark |= LONG_NUMBER
+                        if dots >= 3:
+                            mark |= ADDRESS
+                        if capitals == 2:
+                            account = 1
+                        elif account == 1 and previous == _DIGIT:
+                            mark |= ACCOUNT
+                            account = 0
+                        else:
+                            account = 0
+                        capitals = 0
+                    else:
+                        if kind == _UPPER:
+                            capitals = (
+                                1
+                                if previous != _UPPER and previous != _LOWER and previous != _DIGIT
+                                else (capitals + 1 if capitals > 0 else 0)
+                            )
+                        else:
+                            capitals = 0
+                        account = 0
+                        if kind != _JOINT or previous == _JOINT:
+                            digits = 0
+                        if kind == _DOT and previous == _DIGIT:
+                            dots += 1
+                        else:
+                            dots = 0
+                        if kind == _AT:
+                            mark |= AT_SIGN
+                    previous = kind
+                else:
+                    point = np.int64(byte)
+                    size = 2
+                    if point >= 0xF0:
+                        size = 4
+                        point &= 0x07
+                    elif point >= 0xE0:
+                        size = 3
+                        point &= 0x0F
+                    else:
+                        point &= 0x1F
+                    for following in range(1, size):
+                        point = (point << 6) | (np.int64(data[place + following]) & 0x3F)
+                    place += size
+                    if point < _TABLE_POINTS:
+                        folded = table[point]
+                    elif point < _IDEOGRAPHS_END:
+                        folded = np.uint32(point)
+                    if point == 0xFFFD:
+                        broken += 1
+                    digits = 0
+                    dots = 0
+                    capitals = 0
+                    account = 0
+                    previous = _OTHER
+                if folded != _SPACE:
+                    if first < 0:
+                        first = points
+                    last = points
+                points += 1
+            else:
+                place += 1  # the end of the text closes the last word
+            complete = False
+            if folded > _SPACE:
+                if single or not inside:
+                    token = _LETTER_START
+                token = (token ^ np.uint64(folded)) * _LETTER_FACTOR
+                inside = True
+                complete = single
+            elif inside:
+                complete = not single
+                inside = False
+            if complete:
+                mixed = (token ^ (token >> _S29)) * _MIX
+                slot = tokens % length
+                rolling = rolling * _TOKEN_FACTOR + mixed
+                if tokens >= length:
+                    rolling -= recent[slot] * leaving
+                recent[slot] = mixed
+                tokens += 1
+                if tokens >= length:
+                    hashed = (rolling ^ (rolling >> _S32)) * _MIX
+                    hashed ^= hashed >> _S29
+                    if keep:
+                        shingles[found] = hashed
+                        found += 1
+                    value = np.uint32(hashed >> _S32)
+                    if value < limit:
+                        used = _inserted(sketch, used, value)
+                        if used == len(sketch):
+                            limit = sketch[used - 1]
+        if first >= 0 and tokens < length:
+            whole = _LETTER_START
+            gap = False
+            begun = False
+            for at in range(starts[number], end):
+                byte = data[at]
+                if byte < 0x80 and table[byte] == _SPACE:
+                    gap = begun
+                    continue
+                if gap:
+                    whole = (whole ^ np.uint64(0x20)) * _LETTER_FACTOR
+                    gap = False
+                begun = True
+                whole = (whole ^ np.uint64(byte)) * _LETTER_FACTOR
+            hashed = (whole ^ (whole >> _S32)) * _MIX
+            hashed ^= hashed >> _S29
+            if keep:
+                shingles[found] = hashed
+                found += 1
+            _inserted(sketch, 0, np.uint32(hashed >> _S32))
+        offsets[number + 1] = found
+        lengths[number] = last - first + 1 if first >= 0 else 0
+        replaced[number] = broken
+        marks[number] = mark
+    return offsets
+
+
+@_compiled
+def resemblance(left: U32, right: U32) -> float:
+    """Returns the estimated Jaccard similarity of two sketches: exact for texts of no more shingles than it holds."""
+    width = len(left)
+    a = b = seen = shared = 0
+    while seen < width:
+        one = left[a] if a < width else EMPTY
+        other = right[b] if b < width else EMPTY
+        if one == EMPTY and other == EMPTY:
+            break
+        seen += 1
+        if one == other:
+            shared += 1
+            a += 1
+            b += 1
+        elif one < other:
+            a += 1
+        else:
+            b += 1
+    return shared / seen if seen else 0.0
+
+
+@_compiled
+def neighbours(
+    sketches: U32,
+    split: int,
+    indexed: U32,
+    splits: U8,
+    values: U32,
+    owners: I32,
+    buckets: I64,
+    shift: int,
+    least: float,
+    seen: I32,
+    pairs: I32,
+    estimates: F32,
+) -> int:
+    """Finds the pairs of a document and an indexed one of another split whose sketches resemble each other.
+
+    Args:
+        sketches: uint32[n, SKETCH] of the documents.
+        split: Their split.
+        indexed: uint32[m, SKETCH] of the indexed documents.
+        splits: uint8[m], theirs.
+        values: uint32, sketch values by which they are found, ascending.
+        owners: int32, the indexed document of each value.
+        buckets: int64, where the values begin whose upper bits are 0, 1, 2, …
+        shift: Lower bits of a value that its bucket leaves out.
+        least: Pairs below are left out.
+        seen: int32[m], any numbers below 0.
+        pairs: int32[limit, 2], filled with (document, indexed).
+        estimates: float32[limit], filled with their estimated similarity.
+
+    Returns:
+        How many pairs there are; more than `limit` were not all written.
+    """
+    found = 0
+    for document in range(len(sketches)):
+        sketch = sketches[document]
+        for place in range(len(sketch)):
+            value = sketch[place]
+            if value == EMPTY:
+                break
+            bucket = value >> shift
+            for entry in range(buckets[bucket], buckets[bucket + 1]):
+                if values[entry] != value:
+                    continue
+                owner = owners[entry]
+                if seen[owner] == document or splits[owner] == split:
+                    continue
+                seen[owner] = document
+                estimate = resemblance(sketch, indexed[owner])
+                if estimate >= least:
+                    if found < len(pairs):
+                        pairs[found, 0] = document
+                        pairs[found, 1] = owner
+                        estimates[found] = estimate
+                    found += 1
+    return found
+
+
+def similarity(left: U64, right: U64) -> float:
+    """Returns the Jaccard similarity of two sets of shingles, each sorted and without repetitions."""
+    shared = len(np.intersect1d(left, right, assume_unique=True))
+    union = len(left) + len(right) - shared
+    return shared / union if union else 0.0
+
+
+assert sys.maxunicode >= _IDEOGRAPHS_END

@@ -1,0 +1,183 @@
+"""Near-duplicates across the split: held-out documents that resemble one of another split.
+
+Every document of `valid` and `test` is compared with every document of the other splits by their sketches; those that
+may be similar enough are then compared in full. So nothing of deduplication is trusted, its misses included.
+
+A pair is missed only if its estimate is below `least - MARGIN`: fewer than 1 in 1,000 of those of similarity `least`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tasks.engine.stage import JSON, InputFile, Part
+from tasks.tables.rows import take_rows
+from tasks.validate import kernel
+from tasks.validate.measures import Shingling, shingle_sets
+
+MARGIN = 0.25
+"""The estimate of a sketch of 32 errs by more in fewer than 1 in 1,000 cases."""
+
+INDEXED_AT_A_TIME = 1 << 18
+"""Held-out documents that are looked for at a time: 64 MiB."""
+
+CANDIDATES = 8
+"""Documents that a held-out one is compared with in full at most: those of the greatest estimates."""
+
+PAIRS = 1 << 20
+"""Pairs that one file's documents may have with the indexed ones before the least alike are given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """A measured file.
+
+    Attributes:
+        split: Its split.
+        file: The shard.
+        sketches: uint32[n, SKETCH].
+    """
+
+    split: str
+    file: InputFile
+    sketches: kernel.U32
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A document: the number of its file, and its row there."""
+
+    file: int
+    row: int
+
+
+def candidates(
+    files: Sequence[Documents], least: float, at_a_time: int = INDEXED_AT_A_TIME
+) -> dict[Place, list[Place]]:
+    """Returns for held-out documents those of other splits that may be at least so similar, the most similar first."""
+    found: defaultdict[Place, list[tuple[float, Place]]] = defaultdict(list)
+    held_out = [number for number, file in enumerate(files) if file.split != "train"]
+    total = sum(len(files[number].sketches) for number in held_out)
+    for begin in range(0, total, at_a_time):
+        index = _Index(files, held_out, begin, begin + at_a_time, max(0.0, least - MARGIN))
+        for number, file in enumerate(files):
+            for row, owner, estimate in index.near(file):
+                found[owner].append((-estimate, Place(number, row)))
+    return {owner: [place for _, place in sorted(pairs)[:CANDIDATES]] for owner, pairs in sorted(found.items())}
+
+
+def compare_parts(
+    files: Sequence[Documents], pairs: Mapping[Place, Iterable[Place]], shingling: Shingling
+) -> list[tuple[Part, list[tuple[Place, Place]]]]:
+    """Returns the work of comparing pairs in full, file by file, and the pairs of each part in order."""
+    by_file: defaultdict[int, list[tuple[Place, Place]]] = defaultdict(list)
+    for owner, others in pairs.items():
+        for other in others:
+            by_file[owner.file].append((owner, other))
+    parts = []
+    for number, inside in sorted(by_file.items()):
+        used = sorted({place.file for pair in inside for place in pair})
+        wanted = [[[used.index(place.file), place.row] for place in pair] for pair in inside]
+        parameters = {"pairs": wanted, "words": shingling.words, "characters": shingling.characters}
+        name = f"{files[number].split}/{files[number].file.stored.name}"
+        parts.append((Part(name, [files[one].file for one in used], parameters), inside))
+    return parts
+
+
+def compare_part(part: Part, folder: Path) -> dict[str, JSON]:
+    """Compares pairs of documents in full; returns the `similarity` of each."""
+    del folder
+    shingling = Shingling(part.parameters["words"], part.parameters["characters"])
+    rows: defaultdict[int, set[int]] = defaultdict(set)
+    for pair in part.parameters["pairs"]:
+        for file, row in pair:
+            rows[file].add(row)
+    sets: dict[tuple[int, int], tuple[str, kernel.U64]] = {}
+    for file, wanted in sorted(rows.items()):
+        ordered = sorted(wanted)
+        table = take_rows(part.files[file].path, ordered, ["language", "text"])
+        languages = table["language"].to_pylist()
+        for row, language, shingles in zip(ordered, languages, shingle_sets(table, shingling), strict=True):
+            sets[file, row] = (language, shingles)
+    similarities = []
+    for (left_file, left_row), (right_file, right_row) in part.parameters["pairs"]:
+        left, right = sets[left_file, left_row], sets[right_file, right_row]
+        similarities.append(kernel.similarity(left[1], right[1]) if left[0] == right[0] else 0.0)
+    return {"similarity": similarities}
+
+
+class _Index:
+    """Some of the held-out documents, by the rarest values of their sketches."""
+
+    def __init__(self, files: Sequence[Documents], held_out: Sequence[int], begin: int, end: int, least: float) -> None:
+        self._names = sorted({file.split for file in files})
+        self._least = least
+        numbers, rows, sketches, splits, before = [], [], [], [], 0
+        for number in held_out:
+            size = len(files[number].sketches)
+            inside = np.arange(max(begin - before, 0), min(end - before, size), dtype=np.int32)
+            before += size
+            if len(inside):
+                rows.append(inside)
+                numbers.append(np.full(len(inside), number, dtype=np.int32))
+                splits.append(np.full(len(inside), self._names.index(files[number].split), dtype=np.uint8))
+                sketches.append(np.asarray(files[number].sketches[inside[0] : inside[-1] + 1]))
+        self._rows, self._files = np.concatenate(rows), np.concatenate(numbers)
+        self._splits, self._sketches = np.concatenate(splits), np.concatenate(sketches)
+        self._seen = np.empty(len(self._rows), dtype=np.int32)
+        self._values, self._owners = self._rarest(kernel.SKETCH - math.ceil(least * kernel.SKETCH) + 1)
+        bits = max(1, min(24, len(self._values).bit_length()))
+        self._shift = 32 - bits
+        edges = np.arange((1 << bits) + 1, dtype=np.uint64) << np.uint64(self._shift)
+        self._buckets = np.searchsorted(self._values.astype(np.uint64), edges).astype(np.int64)
+
+    def _rarest(self, width: int) -> tuple[kernel.U32, kernel.I32]:
+        """Returns so many values of each sketch, those that the fewest documents have, ascending, and whose they are.
+
+        Of two sketches that share a values of 32, any 33 - a values of one hold a shared one.
+        """
+        _, where, counts = np.unique(self._sketches, return_inverse=True, return_counts=True)
+        frequency = counts[where.reshape(self._sketches.shape)]
+        frequency[self._sketches == kernel.EMPTY] = np.iinfo(frequency.dtype).max
+        places = np.argsort(frequency, axis=1, kind="stable")[:, :width]
+        values = np.take_along_axis(self._sketches, places, axis=1).ravel()
+        owners = np.repeat(np.arange(len(self._rows), dtype=np.int32), places.shape[1])
+        real = values != kernel.EMPTY
+        order = np.argsort(values[real], kind="stable")
+        return values[real][order], owners[real][order]
+
+    def near(self, file: Documents) -> list[tuple[int, Place, float]]:
+        """Returns (row of the file, indexed document, estimated similarity) of pairs on two sides."""
+        limit = 1 << 12
+        while True:
+            pairs = np.empty((limit, 2), dtype=np.int32)
+            estimates = np.empty(limit, dtype=np.float32)
+            self._seen.fill(-1)
+            found = kernel.neighbours(
+                np.ascontiguousarray(file.sketches),
+                self._names.index(file.split),
+                self._sketches,
+                self._splits,
+                self._values,
+                self._owners,
+                self._buckets,
+                self._shift,
+                self._least,
+                self._seen,
+                pairs,
+                estimates,
+            )
+            if found <= limit or limit >= PAIRS:
+                break
+            limit = min(PAIRS, found)
+        kept = min(found, limit)
+        return [
+            (row, Place(int(self._files[owner]), int(self._rows[owner])), estimate)
+            for (row, owner), estimate in zip(pairs[:kept].tolist(), estimates[:kept].tolist(), strict=True)
+        ]
