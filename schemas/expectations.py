@@ -21,6 +21,7 @@ COLUMNS: dict[Table, tuple[str, ...]] = {
     "documents": (
         *SHARD_COLUMNS,
         "split",
+        "licence_characters",  # of what the licence is called, outer whitespace left out
         "characters",  # of the text, outer whitespace left out
         "replacement_share",  # of its characters that are U+FFFD, left by undecodable bytes
         "emails",  # of personal data that cleaning replaces, how many are left in the text
@@ -122,9 +123,7 @@ DEFAULTS: dict[str, Expectation] = {
     "languages_known": Expectation(
         column="language", type="expect_column_values_to_be_in_set", arguments={"value_set": ["en", "zh"]}
     ),
-    "licences_stated": Expectation(
-        column="licence", type="expect_column_values_to_not_match_regex", arguments={"regex": r"^\s*$"}
-    ),
+    "licences_stated": _between("licence_characters", min_value=1),
     "text_lengths": _between("characters", min_value=1, max_value=10_000_000),
     "few_replacement_characters": _between("replacement_share", max_value=0.02, mostly=0.999),
     # Deduplication's bands let some pairs pass whose similarity is little above its threshold: one in 12 at 0.8, one in

@@ -23,7 +23,9 @@ def take_rows(path: Path, rows: Sequence[int], columns: list[str] | None = None)
                 inside.append(rows[place] - begin)
                 place += 1
             if inside:
-                pieces.append(file.read_row_group(group, columns=columns).take(pa.array(inside, pa.int64())))
+                pieces.append(
+                    file.read_row_group(group, columns=columns, use_threads=False).take(pa.array(inside, pa.int64()))
+                )
             begin = end
         if pieces:
             return pa.concat_tables(pieces)
@@ -53,7 +55,7 @@ def find_rows(
         for group in range(file.num_row_groups):
             metadata = file.metadata.row_group(group)
             if between is None or _may_hold(metadata, *between):
-                mask = np.asarray(matches(file.read_row_group(group, columns=columns)))
+                mask = np.asarray(matches(file.read_row_group(group, columns=columns, use_threads=False)))
                 found += (begin + np.flatnonzero(mask)).tolist()
             begin += metadata.num_rows
     return found

@@ -5,6 +5,7 @@ Importing it takes 3 to 5 CPU seconds and 200 MB. What it checks lies in an SQLi
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ from great_expectations.data_context.types.base import (
 )
 from great_expectations.exceptions.exceptions import GreatExpectationsError
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+gc.freeze()  # a million objects came with it, which no collection need look at again
 
 logging.getLogger("great_expectations").setLevel(logging.ERROR)
 

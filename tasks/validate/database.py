@@ -31,12 +31,11 @@ class Database:
         self._open.execute("PRAGMA synchronous = OFF")
 
     def write(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Makes a table with a column of row numbers, from 0, before the others."""
+        """Makes a table with a column of row numbers before the others; each row begins with its number."""
         names = ", ".join(f'"{column}" {_type(column)}' for column in (ROW, *columns))
         marks = ", ".join("?" * (len(columns) + 1))
         self._open.execute(f'CREATE TABLE "{table}" ({names})')
-        numbered = ((number, *row) for number, row in enumerate(rows))
-        self._open.executemany(f'INSERT INTO "{table}" VALUES ({marks})', numbered)
+        self._open.executemany(f'INSERT INTO "{table}" VALUES ({marks})', rows)
         self._open.commit()
 
     def rows(self, table: str, numbers: Sequence[int]) -> list[dict[str, Any]]:
@@ -66,7 +65,8 @@ def opened(path: Path) -> Iterator[Database]:
 
 def write_records(database: Database, table: str, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
     """Writes a small table given as dictionaries."""
-    database.write(table, columns, ([record[column] for column in columns] for record in records))
+    rows = ([number, *(record[column] for column in columns)] for number, record in enumerate(records))
+    database.write(table, columns, rows)
 
 
 def _type(column: str) -> str:

@@ -49,6 +49,9 @@ _TOKEN_FACTOR = np.uint64(0xD6E8FEB86659FD93)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _S32 = np.uint64(32)
 _S29 = np.uint64(29)
+_S8 = np.uint64(8)
+_SEVEN_LETTERS = np.uint64(0x00FFFFFFFFFFFFFF)
+"""Letters below 128 are multiplied in eight at a time: a multiplication for each would take a third of the pass."""
 
 
 def _compiled(function: F) -> F:
@@ -160,8 +163,10 @@ def scan(
         used = 0
         limit = EMPTY
         tokens = 0
+        slot = 0
         rolling = np.uint64(0)
         token = _LETTER_START
+        packed = np.uint64(0)
         inside = False
         points = 0  # so many code points were seen
         first = -1  # the first and the last of them that are no whitespace
@@ -177,6 +182,29 @@ def scan(
         end = starts[number + 1]
         while place <= end:
             folded = np.uint32(_SEPARATOR)
+            if not single and place < end and 0x61 <= data[place] <= 0x7A:
+                # Most of English by far: a run of small letters, of which none begins or ends anything else.
+                if not inside:
+                    token = _LETTER_START
+                    packed = np.uint64(0)
+                    inside = True
+                begin = place
+                while place < end and 0x61 <= data[place] <= 0x7A:
+                    packed = (packed << _S8) | np.uint64(data[place])
+                    if packed > _SEVEN_LETTERS:
+                        token = (token ^ packed) * _LETTER_FACTOR
+                        packed = np.uint64(0)
+                    place += 1
+                if first < 0:
+                    first = points
+                points += place - begin
+                last = points - 1
+                digits = 0
+                dots = 0
+                capitals = 0
+                account = 0
+                previous = _LOWER
+                continue
             if place < end:
                 byte = data[place]
                 if byte < 0x80:
@@ -252,19 +280,31 @@ def scan(
             if folded > _SPACE:
                 if single or not inside:
                     token = _LETTER_START
-                token = (token ^ np.uint64(folded)) * _LETTER_FACTOR
+                    packed = np.uint64(0)
+                if folded < 0x80:
+                    packed = (packed << _S8) | np.uint64(folded)
+                    if packed > _SEVEN_LETTERS:
+                        token = (token ^ packed) * _LETTER_FACTOR
+                        packed = np.uint64(0)
+                else:
+                    token = (token ^ packed) * _LETTER_FACTOR
+                    token = (token ^ np.uint64(folded)) * _TOKEN_FACTOR
+                    packed = np.uint64(0)
                 inside = True
                 complete = single
             elif inside:
                 complete = not single
                 inside = False
             if complete:
+                token = (token ^ packed) * _LETTER_FACTOR
                 mixed = (token ^ (token >> _S29)) * _MIX
-                slot = tokens % length
                 rolling = rolling * _TOKEN_FACTOR + mixed
                 if tokens >= length:
                     rolling -= recent[slot] * leaving
                 recent[slot] = mixed
+                slot += 1
+                if slot == length:
+                    slot = 0
                 tokens += 1
                 if tokens >= length:
                     hashed = (rolling ^ (rolling >> _S32)) * _MIX
@@ -329,7 +369,9 @@ def resemblance(left: U32, right: U32) -> float:
 @_compiled
 def neighbours(
     sketches: U32,
+    ranks: U64,
     split: int,
+    file: int,
     indexed: U32,
     splits: U8,
     values: U32,
@@ -338,31 +380,33 @@ def neighbours(
     shift: int,
     least: float,
     seen: I32,
-    pairs: I32,
     estimates: F32,
-) -> int:
-    """Finds the pairs of a document and an indexed one of another split whose sketches resemble each other.
+    best: U64,
+    places: I32,
+) -> None:
+    """Finds for indexed documents those of a file of another split whose sketches resemble theirs most.
 
     Args:
-        sketches: uint32[n, SKETCH] of the documents.
+        sketches: uint32[n, SKETCH] of the file's documents.
+        ranks: uint64[n], of equal ones the least goes first: no order of files then decides.
         split: Their split.
+        file: Number of the file.
         indexed: uint32[m, SKETCH] of the indexed documents.
         splits: uint8[m], theirs.
         values: uint32, sketch values by which they are found, ascending.
         owners: int32, the indexed document of each value.
         buckets: int64, where the values begin whose upper bits are 0, 1, 2, …
         shift: Lower bits of a value that its bucket leaves out.
-        least: Pairs below are left out.
+        least: Less similar ones are left out.
         seen: int32[m], any numbers below 0.
-        pairs: int32[limit, 2], filled with (document, indexed).
-        estimates: float32[limit], filled with their estimated similarity.
-
-    Returns:
-        How many pairs there are; more than `limit` were not all written.
+        estimates: float32[m, k], altered: similarity of the k most similar so far, descending; below 0 for none.
+        best: uint64[m, k], altered: their ranks.
+        places: int32[m, k, 2], altered: their files and rows.
     """
-    found = 0
+    width = estimates.shape[1]
     for document in range(len(sketches)):
         sketch = sketches[document]
+        rank = ranks[document]
         for place in range(len(sketch)):
             value = sketch[place]
             if value == EMPTY:
@@ -375,14 +419,24 @@ def neighbours(
                 if seen[owner] == document or splits[owner] == split:
                     continue
                 seen[owner] = document
-                estimate = resemblance(sketch, indexed[owner])
-                if estimate >= least:
-                    if found < len(pairs):
-                        pairs[found, 0] = document
-                        pairs[found, 1] = owner
-                        estimates[found] = estimate
-                    found += 1
-    return found
+                estimate = np.float32(resemblance(sketch, indexed[owner]))
+                at = width
+                while at > 0 and (
+                    estimates[owner, at - 1] < estimate
+                    or (estimates[owner, at - 1] == estimate and best[owner, at - 1] > rank)
+                ):
+                    at -= 1
+                if estimate < least or at == width:
+                    continue
+                for following in range(width - 1, at, -1):
+                    estimates[owner, following] = estimates[owner, following - 1]
+                    best[owner, following] = best[owner, following - 1]
+                    places[owner, following, 0] = places[owner, following - 1, 0]
+                    places[owner, following, 1] = places[owner, following - 1, 1]
+                estimates[owner, at] = estimate
+                best[owner, at] = rank
+                places[owner, at, 0] = file
+                places[owner, at, 1] = document
 
 
 def similarity(left: U64, right: U64) -> float:

@@ -113,11 +113,12 @@ def _measured(context: Context, columns: Sequence[str]) -> tuple[list[Measured],
     if "nearest" not in columns:
         return files, shared, {}
     sketches = measures.load([context.path(result.files[measures.SKETCHES]) for _, _, result in sound])
-    return files, shared, _nearest(context, files, numbers, sketches)
+    ranks = [identities["id"][:, 0] for identities in loaded]
+    return files, shared, _nearest(context, files, numbers, list(zip(sketches, ranks, strict=True)))
 
 
 def _nearest(
-    context: Context, files: Sequence[Measured], numbers: Sequence[int], sketches: Sequence[Any]
+    context: Context, files: Sequence[Measured], numbers: Sequence[int], sketches: Sequence[tuple[Any, Any]]
 ) -> dict[tuple[int, int], Near]:
     """Returns for held-out documents (file, row) the one of another split that they resemble most."""
     from tasks.validate import nearness
@@ -126,8 +127,8 @@ def _nearest(
 
     config: ValidateConfig = context.config
     documents = [
-        nearness.Documents(files[number].split, files[number].file, sketch)
-        for number, sketch in zip(numbers, sketches, strict=True)
+        nearness.Documents(files[number].split, files[number].file, sketch, ranks)
+        for number, (sketch, ranks) in zip(numbers, sketches, strict=True)
     ]
     pairs = nearness.candidates(documents, config.compare_from)
     work = nearness.compare_parts(documents, pairs, Shingling(config.ngram_words, config.ngram_chars))

@@ -18,7 +18,7 @@ from schemas.splits import SPLITS
 from tasks.engine.stage import InputFile
 from tasks.tables.rows import take_rows
 from tasks.validate import profile as profiles
-from tasks.validate.database import Database, write_records
+from tasks.validate.database import ROW, Database, write_records
 from tasks.validate.identities import Shared
 from tasks.validate.profile import Profile
 from tasks.validate.residue import KINDS
@@ -119,17 +119,14 @@ def write_documents(
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for number, file in enumerate(files):
-            start = starts[number]
             for begin, frame in _frames(file, columns):
-                found = {
-                    name: _filled(kept, start + begin, frame.height, name, file.split)
+                start = starts[number] + begin
+                found = [
+                    pl.Series(name, _filled(kept, start, frame.height, name, file.split))
                     for name, kept in exceptions.items()
-                }
-                yield from (
-                    frame.with_columns(pl.Series(name, values) for name, values in found.items())
-                    .select(columns)
-                    .iter_rows()
-                )
+                ]
+                counted = frame.with_columns(*found).with_row_index(ROW, start)
+                yield from counted.select(ROW, *columns).rows()
 
     database.write("documents", columns, rows())
 
@@ -171,7 +168,7 @@ def _frames(file: Measured, columns: Sequence[str]) -> Iterator[tuple[int, pl.Da
     """Yields (first row, columns of the shard and measures) of a file, a row group at a time."""
     if file.documents is None:
         return
-    own = [name for name in columns if name in SHARD_COLUMNS]
+    own = [name for name in SHARD_COLUMNS if name in columns or (name == "licence" and "licence_characters" in columns)]
     kinds = [name for name in KINDS if name in columns or ("personal" in columns and name in PERSONAL)]
     measured = [name for name in ("characters", "replacement_share", *kinds) if name in columns or name in kinds]
     measures = pl.from_arrow(pq.read_table(file.documents, columns=measured or ["characters"]))
@@ -182,9 +179,11 @@ def _frames(file: Measured, columns: Sequence[str]) -> Iterator[tuple[int, pl.Da
             size = shard.metadata.row_group(group).num_rows
             frame = measures.slice(begin, size)
             if own:
-                described = pl.from_arrow(shard.read_row_group(group, columns=own))
+                described = pl.from_arrow(shard.read_row_group(group, columns=own, use_threads=False))
                 assert isinstance(described, pl.DataFrame)
                 frame = frame.hstack(described)
+            if "licence_characters" in columns:
+                frame = frame.with_columns(licence_characters=pl.col("licence").str.strip_chars().str.len_chars())
             if "personal" in columns:
                 frame = frame.with_columns(personal=pl.sum_horizontal(PERSONAL))
             yield begin, frame.with_columns(split=pl.lit(file.split))

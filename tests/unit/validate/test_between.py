@@ -14,7 +14,7 @@ from tasks.engine.stage import StoredFile
 from tasks.validate import kernel
 from tasks.validate.identities import find_shared
 from tasks.validate.measures import IDENTITY
-from tasks.validate.nearness import MARGIN, Documents, Place, candidates
+from tasks.validate.nearness import CANDIDATES, MARGIN, Documents, Place, candidates
 
 SPLITS = ("train", "valid", "test")
 
@@ -71,7 +71,8 @@ def test_no_pair_is_missed_whose_sketches_agree_enough(source: Any, least: float
         for _ in range(source.randrange(1, 6)):
             own = source.sample(base, source.choice([3, 20, 40, 100]))
             rows.append(sketch([value if source.random() < 0.9 else source.randrange(2**32 - 1) for value in own]))
-        files.append(Documents(split, Shard(f"{number}"), np.array(rows, dtype=np.uint32)))
+        ranks = np.array([source.randrange(2**64) for _ in rows], dtype=np.uint64)
+        files.append(Documents(split, Shard(f"{number}"), np.array(rows, dtype=np.uint32), ranks))
     found = candidates(files, least, at_a_time)
     for number, file in enumerate(files):
         for row, mine in enumerate(file.sketches):
@@ -84,6 +85,6 @@ def test_no_pair_is_missed_whose_sketches_agree_enough(source: Any, least: float
             near = found.get(Place(number, row), [])
             if file.split == "train":
                 assert not near
-            elif len(expected) <= 8:
+            elif len(expected) <= CANDIDATES:
                 assert set(near) == set(expected)
                 assert [expected[place] for place in near] == sorted(expected.values(), reverse=True)

@@ -132,7 +132,8 @@ def test_every_broken_expectation_is_told_at_once_with_its_rows(bench: Bench) ->
         "text_lengths",
     ]
     assert (
-        details[told["licences_stated"] + 1] == f"  train {splits['train'][0]['id']} docs:train/0.txt#0: licence = ' '"
+        details[told["licences_stated"] + 1]
+        == f"  train {splits['train'][0]['id']} docs:train/0.txt#0: licence_characters = 0"
     )
     assert "1 of 37 values" in details[told["languages_known"]]
     assert "train/2.txt" in details[told["languages_known"] + 1]
