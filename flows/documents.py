@@ -17,7 +17,18 @@ MAX_SHOWN_TEXT = 200
 
 
 def show_documents(store: Store, text: str, as_json: bool) -> int:
-    """Prints the history of the documents that an id or a place names.
+    """Prints the history of the documents that an id or a place names; see `find_documents`."""
+    found = find_documents(store, text)
+    if as_json:
+        print_json([one.to_json() for one in found])
+        return 0
+    for one in found:
+        _print(one)
+    return 0
+
+
+def find_documents(store: Store, text: str) -> list[History]:
+    """Returns what happened to the documents that an id or a place names, pipeline by pipeline.
 
     Raises:
         ConfigError: It names none, or the beginning of an id or a file names several.
@@ -36,12 +47,7 @@ def show_documents(store: Store, text: str, as_json: bool) -> int:
         found += [history(tables, pipeline, manifests, store, document) for document in documents]
     if not found:
         raise _unknown(store, text, query, tables)
-    if as_json:
-        print_json([one.to_json() for one in found])
-        return 0
-    for one in found:
-        _print(one)
-    return 0
+    return found
 
 
 def _refuse_many(text: str, query: Query, documents: list[Found]) -> None:

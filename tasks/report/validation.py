@@ -89,7 +89,7 @@ def validation(manifests: Mapping[str, Manifest], figures: Figures, bounds: Boun
         for file in manifest.diagnostics
         if file.name.startswith(PAGES)
     ]
-    if not (checks or drift or pages):
+    if not (checks or drift or pages or compared):
         return None
     return Validation(
         checks=sorted(checks, key=lambda check: (check.state == "met", check.name))[: bounds.rows],
