@@ -50,8 +50,8 @@ _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _S32 = np.uint64(32)
 _S29 = np.uint64(29)
 _S8 = np.uint64(8)
+_ONE = np.uintp(1)
 _SEVEN_LETTERS = np.uint64(0x00FFFFFFFFFFFFFF)
-"""Letters below 128 are multiplied in eight at a time: a multiplication for each would take a third of the pass."""
 
 
 def _compiled(function: F) -> F:
@@ -111,6 +111,192 @@ def _inserted(sketch: U32, used: int, value: np.uint32) -> int:
 
 
 @_compiled
+def _point(data: U8, place: int) -> tuple[int, int]:
+    """Returns the code point at a place, and its bytes."""
+    byte = np.int64(data[place])
+    if byte < 0x80:
+        return byte, 1
+    if byte < 0xE0:
+        return (byte & 0x1F) << 6 | (np.int64(data[place + 1]) & 0x3F), 2
+    if byte < 0xF0:
+        upper = (byte & 0x0F) << 12 | (np.int64(data[place + 1]) & 0x3F) << 6
+        return upper | (np.int64(data[place + 2]) & 0x3F), 3
+    upper = (byte & 0x07) << 18 | (np.int64(data[place + 1]) & 0x3F) << 12
+    return upper | (np.int64(data[place + 2]) & 0x3F) << 6 | (np.int64(data[place + 3]) & 0x3F), 4
+
+
+@_compiled
+def _folded(point: int, table: U32) -> int:
+    """Returns the letter or digit that a code point counts as; 1 for whitespace, 0 for any other separator."""
+    if point < _TABLE_POINTS:
+        return np.int64(table[point])
+    return point if point < _IDEOGRAPHS_END else _SEPARATOR
+
+
+@_compiled
+def _words(data: U8, place: int, end: int, table: U32, tokens: U64) -> tuple[int, int]:
+    """Writes the hashes of the words from a place on, until `tokens` is full; returns where it stopped, and how many.
+
+    Letters below 128 are multiplied in eight at a time.
+    """
+    found = 0
+    token = _LETTER_START
+    packed = np.uint64(0)
+    inside = False
+    at, stop = np.uintp(place), np.uintp(end)  # unsigned, so that no index is tested for being negative
+    while at < stop:
+        byte = data[at]
+        if byte < 0x80:
+            at += _ONE
+            folded = np.uint64(table[byte])
+            if folded > _SPACE:
+                packed = (packed << _S8) | folded
+                if packed > _SEVEN_LETTERS:
+                    token = (token ^ packed) * _LETTER_FACTOR
+                    packed = np.uint64(0)
+                inside = True
+                continue
+        else:
+            point, size = _point(data, np.int64(at))
+            at += np.uintp(size)
+            letter = _folded(point, table)
+            if letter > _SPACE:
+                token = (token ^ packed) * _LETTER_FACTOR
+                token = (token ^ np.uint64(letter)) * _TOKEN_FACTOR
+                packed = np.uint64(0)
+                inside = True
+                continue
+        if inside:
+            token = (token ^ packed) * _LETTER_FACTOR
+            tokens[found] = (token ^ (token >> _S29)) * _MIX
+            found += 1
+            token = _LETTER_START
+            packed = np.uint64(0)
+            inside = False
+            if found == len(tokens):
+                return np.int64(at), found
+    if inside:
+        token = (token ^ packed) * _LETTER_FACTOR
+        tokens[found] = (token ^ (token >> _S29)) * _MIX
+        found += 1
+    return np.int64(at), found
+
+
+@_compiled
+def _characters(data: U8, place: int, end: int, table: U32, tokens: U64) -> tuple[int, int]:
+    """As `_words`, but of single letters and digits."""
+    found = 0
+    while place < end and found < len(tokens):
+        point, size = _point(data, place)
+        place += size
+        letter = _folded(point, table)
+        if letter > _SPACE:
+            token = (_LETTER_START ^ np.uint64(letter)) * _LETTER_FACTOR
+            tokens[found] = (token ^ (token >> _S29)) * _MIX
+            found += 1
+    return place, found
+
+
+@_compiled
+def _whole(data: U8, begin: int, end: int, table: U32) -> np.uint64:
+    """Returns the hash of a text's bytes without outer ASCII whitespace, every run of it inside as one space."""
+    hashed = _LETTER_START
+    gap = False
+    begun = False
+    for place in range(begin, end):
+        byte = data[place]
+        if byte < 0x80 and table[byte] == _SPACE:
+            gap = begun
+            continue
+        if gap:
+            hashed = (hashed ^ np.uint64(0x20)) * _LETTER_FACTOR
+            gap = False
+        begun = True
+        hashed = (hashed ^ np.uint64(byte)) * _LETTER_FACTOR
+    return hashed
+
+
+@_compiled
+def _length(data: U8, begin: int, end: int, table: U32) -> int:
+    """Returns the characters of a text without outer whitespace."""
+    while begin < end:
+        point, size = _point(data, begin)
+        if _folded(point, table) != _SPACE:
+            break
+        begin += size
+    while begin < end:
+        last = end - 1
+        while data[last] & 0xC0 == 0x80:
+            last -= 1
+        if _folded(_point(data, last)[0], table) != _SPACE:
+            break
+        end = last
+    length = 0
+    for byte in data[begin:end]:
+        length += (byte & 0xC0) != 0x80
+    return length
+
+
+@_compiled
+def _replaced(data: U8, begin: int, end: int) -> int:
+    """Returns how many U+FFFD a text holds."""
+    some = 0
+    for byte in data[begin:end]:  # no index that might be negative: the loop becomes one of vectors
+        some += byte == 0xEF
+    found = 0
+    if some:
+        for place in range(begin, end - 2):
+            found += data[place] == 0xEF and data[place + 1] == 0xBF and data[place + 2] == 0xBD
+    return found
+
+
+@_compiled
+def _marks(data: U8, begin: int, end: int, classes: U8) -> int:
+    """Returns what a text may hold, of `AT_SIGN`, `LONG_NUMBER`, `ACCOUNT` and `ADDRESS`."""
+    signs = figures = 0
+    for byte in data[begin:end]:
+        signs += byte == 0x40
+        figures += (byte >= 0x30) & (byte <= 0x39)
+    mark = AT_SIGN if signs else 0
+    if figures < 4:  # the least that an address has
+        return mark
+    place = begin
+    while place < end:
+        if not 0x30 <= data[place] <= 0x39:
+            place += 1
+            continue
+        # Two capitals that begin a word, and two digits.
+        if place - begin >= 2 and place + 1 < end and 0x30 <= data[place + 1] <= 0x39:
+            capitals = 0
+            while capitals < 3 and place - capitals > begin and 0x41 <= data[place - capitals - 1] <= 0x5A:
+                capitals += 1
+            before = place - 3
+            opens = before < begin or data[before] >= 0x80 or classes[data[before]] in (_OTHER, _JOINT)
+            if capitals == 2 and opens:
+                mark |= ACCOUNT
+        digits = 0
+        dots = 0
+        while place < end:
+            byte = data[place]
+            following = place + 1 < end and 0x30 <= data[place + 1] <= 0x39
+            if 0x30 <= byte <= 0x39:
+                digits += 1
+            elif following and byte == 0x2E:
+                dots += 1
+                digits = 0
+            elif following and (byte == 0x20 or byte == 0x2D):
+                dots = 0
+            else:
+                break
+            place += 1
+            if digits >= LONG_NUMBER_DIGITS:
+                mark |= LONG_NUMBER
+            if dots >= 3:
+                mark |= ADDRESS
+    return mark
+
+
+@_compiled
 def scan(
     data: U8,
     starts: I64,
@@ -125,7 +311,7 @@ def scan(
     marks: U8,
     shingles: U64,
 ) -> I64:
-    """Measures texts in one pass over their bytes.
+    """Measures texts.
 
     A token is a run of letters and digits, lower-cased, or one such character where `by_character`; a shingle is so
     many tokens in a row. A text of fewer tokens has one shingle: its bytes, every run of whitespace as one space.
@@ -150,11 +336,12 @@ def scan(
     count = len(starts) - 1
     offsets = np.zeros(count + 1, dtype=np.int64)
     recent = np.zeros(64, dtype=np.uint64)
+    tokens = np.empty(1024, dtype=np.uint64)  # few enough for the first-level cache
     keep = len(shingles) > 0
     found = 0
     for number in range(count):
-        single = by_character[number]
-        length = characters if single else words
+        begin, end = starts[number], starts[number + 1]
+        length = characters if by_character[number] else words
         leaving = np.uint64(1)
         for _ in range(length):
             leaving *= _TOKEN_FACTOR
@@ -162,151 +349,25 @@ def scan(
         sketch[:] = EMPTY
         used = 0
         limit = EMPTY
-        tokens = 0
+        total = 0
         slot = 0
         rolling = np.uint64(0)
-        token = _LETTER_START
-        packed = np.uint64(0)
-        inside = False
-        points = 0  # so many code points were seen
-        first = -1  # the first and the last of them that are no whitespace
-        last = -1
-        broken = 0
-        mark = 0
-        digits = 0  # in the current number
-        capitals = 0
-        account = 0
-        dots = 0  # of the current dotted number
-        previous = _OTHER
-        place = starts[number]
-        end = starts[number + 1]
-        while place <= end:
-            folded = np.uint32(_SEPARATOR)
-            if not single and place < end and 0x61 <= data[place] <= 0x7A:
-                # Most of English by far: a run of small letters, of which none begins or ends anything else.
-                if not inside:
-                    token = _LETTER_START
-                    packed = np.uint64(0)
-                    inside = True
-                begin = place
-                while place < end and 0x61 <= data[place] <= 0x7A:
-                    packed = (packed << _S8) | np.uint64(data[place])
-                    if packed > _SEVEN_LETTERS:
-                        token = (token ^ packed) * _LETTER_FACTOR
-                        packed = np.uint64(0)
-                    place += 1
-                if first < 0:
-                    first = points
-                points += place - begin
-                last = points - 1
-                digits = 0
-                dots = 0
-                capitals = 0
-                account = 0
-                previous = _LOWER
-                continue
-            if place < end:
-                byte = data[place]
-                if byte < 0x80:
-                    place += 1
-                    folded = table[byte]
-                    kind = classes[byte]
-                    if kind == _DIGIT:
-                        digits += 1
-                        if digits >= LONG_NUMBER_DIGITS:
-                            mark |= LONG_NUMBER
-                        if dots >= 3:
-                            mark |= ADDRESS
-                        if capitals == 2:
-                            account = 1
-                        elif account == 1 and previous == _DIGIT:
-                            mark |= ACCOUNT
-                            account = 0
-                        else:
-                            account = 0
-                        capitals = 0
-                    else:
-                        if kind == _UPPER:
-                            capitals = (
-                                1
-                                if previous != _UPPER and previous != _LOWER and previous != _DIGIT
-                                else (capitals + 1 if capitals > 0 else 0)
-                            )
-                        else:
-                            capitals = 0
-                        account = 0
-                        if kind != _JOINT or previous == _JOINT:
-                            digits = 0
-                        if kind == _DOT and previous == _DIGIT:
-                            dots += 1
-                        else:
-                            dots = 0
-                        if kind == _AT:
-                            mark |= AT_SIGN
-                    previous = kind
-                else:
-                    point = np.int64(byte)
-                    size = 2
-                    if point >= 0xF0:
-                        size = 4
-                        point &= 0x07
-                    elif point >= 0xE0:
-                        size = 3
-                        point &= 0x0F
-                    else:
-                        point &= 0x1F
-                    for following in range(1, size):
-                        point = (point << 6) | (np.int64(data[place + following]) & 0x3F)
-                    place += size
-                    if point < _TABLE_POINTS:
-                        folded = table[point]
-                    elif point < _IDEOGRAPHS_END:
-                        folded = np.uint32(point)
-                    if point == 0xFFFD:
-                        broken += 1
-                    digits = 0
-                    dots = 0
-                    capitals = 0
-                    account = 0
-                    previous = _OTHER
-                if folded != _SPACE:
-                    if first < 0:
-                        first = points
-                    last = points
-                points += 1
+        place = begin
+        while place < end:
+            if by_character[number]:
+                place, inside = _characters(data, place, end, table, tokens)
             else:
-                place += 1  # the end of the text closes the last word
-            complete = False
-            if folded > _SPACE:
-                if single or not inside:
-                    token = _LETTER_START
-                    packed = np.uint64(0)
-                if folded < 0x80:
-                    packed = (packed << _S8) | np.uint64(folded)
-                    if packed > _SEVEN_LETTERS:
-                        token = (token ^ packed) * _LETTER_FACTOR
-                        packed = np.uint64(0)
-                else:
-                    token = (token ^ packed) * _LETTER_FACTOR
-                    token = (token ^ np.uint64(folded)) * _TOKEN_FACTOR
-                    packed = np.uint64(0)
-                inside = True
-                complete = single
-            elif inside:
-                complete = not single
-                inside = False
-            if complete:
-                token = (token ^ packed) * _LETTER_FACTOR
-                mixed = (token ^ (token >> _S29)) * _MIX
-                rolling = rolling * _TOKEN_FACTOR + mixed
-                if tokens >= length:
+                place, inside = _words(data, place, end, table, tokens)
+            for token in tokens[:inside]:
+                rolling = rolling * _TOKEN_FACTOR + token
+                if total >= length:
                     rolling -= recent[slot] * leaving
-                recent[slot] = mixed
+                recent[slot] = token
                 slot += 1
                 if slot == length:
                     slot = 0
-                tokens += 1
-                if tokens >= length:
+                total += 1
+                if total >= length:
                     hashed = (rolling ^ (rolling >> _S32)) * _MIX
                     hashed ^= hashed >> _S29
                     if keep:
@@ -317,20 +378,9 @@ def scan(
                         used = _inserted(sketch, used, value)
                         if used == len(sketch):
                             limit = sketch[used - 1]
-        if first >= 0 and tokens < length:
-            whole = _LETTER_START
-            gap = False
-            begun = False
-            for at in range(starts[number], end):
-                byte = data[at]
-                if byte < 0x80 and table[byte] == _SPACE:
-                    gap = begun
-                    continue
-                if gap:
-                    whole = (whole ^ np.uint64(0x20)) * _LETTER_FACTOR
-                    gap = False
-                begun = True
-                whole = (whole ^ np.uint64(byte)) * _LETTER_FACTOR
+        lengths[number] = _length(data, begin, end, table)
+        if total < length and lengths[number]:
+            whole = _whole(data, begin, end, table)
             hashed = (whole ^ (whole >> _S32)) * _MIX
             hashed ^= hashed >> _S29
             if keep:
@@ -338,9 +388,8 @@ def scan(
                 found += 1
             _inserted(sketch, 0, np.uint32(hashed >> _S32))
         offsets[number + 1] = found
-        lengths[number] = last - first + 1 if first >= 0 else 0
-        replaced[number] = broken
-        marks[number] = mark
+        replaced[number] = _replaced(data, begin, end)
+        marks[number] = _marks(data, begin, end, classes)
     return offsets
 
 
