@@ -221,3 +221,9 @@ def _count(profile: Profile, table: pa.Table, measured: pa.Table) -> None:
 def load(paths: Sequence[Path]) -> list[Any]:
     """Maps the arrays of several parts into memory."""
     return [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
+
+
+def read_sketches(sketches: Path, identities: Path) -> tuple[kernel.U32, kernel.U64]:
+    """Reads the sketches of a part, and the upper halves of its ids."""
+    ids = np.load(identities, allow_pickle=False)["id"]
+    return np.load(sketches, allow_pickle=False), np.ascontiguousarray(ids[:, 0])

@@ -13,6 +13,7 @@ on the order.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from schemas.config.validate import ValidateConfig
@@ -20,6 +21,7 @@ from tasks.engine.stage import Context, Part, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from tasks.validate.checks import Verdict
     from tasks.validate.profile import Profile
@@ -112,23 +114,25 @@ def _measured(context: Context, columns: Sequence[str]) -> tuple[list[Measured],
     numbers = [number for number, file in enumerate(files) if not file.faults]
     if "nearest" not in columns:
         return files, shared, {}
-    sketches = measures.load([context.path(result.files[measures.SKETCHES]) for _, _, result in sound])
-    ranks = [identities["id"][:, 0] for identities in loaded]
-    return files, shared, _nearest(context, files, numbers, list(zip(sketches, ranks, strict=True)))
+    paths = [
+        (context.path(result.files[measures.SKETCHES]), context.path(result.files[measures.IDENTITIES]))
+        for _, _, result in sound
+    ]
+    return files, shared, _nearest(context, files, numbers, paths)
 
 
 def _nearest(
-    context: Context, files: Sequence[Measured], numbers: Sequence[int], sketches: Sequence[tuple[Any, Any]]
+    context: Context, files: Sequence[Measured], numbers: Sequence[int], paths: Sequence[tuple[Path, Path]]
 ) -> dict[tuple[int, int], Near]:
     """Returns for held-out documents (file, row) the one of another split that they resemble most."""
     from tasks.validate import nearness
-    from tasks.validate.measures import Shingling
+    from tasks.validate.measures import Shingling, read_sketches
     from tasks.validate.tables import Near
 
     config: ValidateConfig = context.config
     documents = [
-        nearness.Documents(files[number].split, files[number].file, sketch, ranks)
-        for number, (sketch, ranks) in zip(numbers, sketches, strict=True)
+        nearness.Documents(files[number].split, files[number].file, files[number].rows, partial(read_sketches, *pair))
+        for number, pair in zip(numbers, paths, strict=True)
     ]
     pairs = nearness.candidates(documents, config.compare_from)
     work = nearness.compare_parts(documents, pairs, Shingling(config.ngram_words, config.ngram_chars))

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -113,7 +114,8 @@ def build_stage(name: str, work: Path) -> None:
 
         shingle_sets(pa.table({"text": pa.array(["a"], pa.large_string()), "language": ["en"]}), Shingling(5, 5))
         sketch, rank = np.zeros((1, SKETCH), np.uint32), np.zeros(1, np.uint64)
-        candidates([Documents(split, cast(Any, None), sketch, rank) for split in ("train", "test")], 0.8)
+        one = partial(tuple, (sketch, rank))
+        candidates([Documents(split, cast(Any, None), 1, one) for split in ("train", "test")], 0.8)
         stage = VALIDATE
         # As warnings, so that a corpus that was not deduplicated is checked to the end.
         from schemas.expectations import DEFAULTS

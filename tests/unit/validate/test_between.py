@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +73,15 @@ def test_no_pair_is_missed_whose_sketches_agree_enough(source: Any, least: float
             own = source.sample(base, source.choice([3, 20, 40, 100]))
             rows.append(sketch([value if source.random() < 0.9 else source.randrange(2**32 - 1) for value in own]))
         ranks = np.array([source.randrange(2**64) for _ in rows], dtype=np.uint64)
-        files.append(Documents(split, Shard(f"{number}"), np.array(rows, dtype=np.uint32), ranks))
+        arrays = (np.array(rows, dtype=np.uint32), ranks)
+        files.append(Documents(split, Shard(f"{number}"), len(rows), partial(tuple, arrays)))
     found = candidates(files, least, at_a_time)
     for number, file in enumerate(files):
-        for row, mine in enumerate(file.sketches):
+        for row, mine in enumerate(file.read()[0]):
             expected = {
                 Place(other, place): kernel.resemblance(theirs, mine)
                 for other, another in enumerate(files)
-                for place, theirs in enumerate(another.sketches)
+                for place, theirs in enumerate(another.read()[0])
                 if another.split != file.split and kernel.resemblance(theirs, mine) >= least - MARGIN
             }
             near = found.get(Place(number, row), [])
