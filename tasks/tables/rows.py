@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 def take_rows(path: Path, rows: Sequence[int], columns: list[str] | None = None) -> pa.Table:
     """Reads rows, given in ascending order; only the row groups that hold them are read."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, memory_map=True) as file:
         pieces = []
         begin = place = 0
         for group in range(file.num_row_groups):
@@ -50,7 +50,7 @@ def find_rows(
             are not read.
     """
     found: list[int] = []
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, memory_map=True) as file:
         begin = 0
         for group in range(file.num_row_groups):
             metadata = file.metadata.row_group(group)

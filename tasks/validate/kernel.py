@@ -24,6 +24,8 @@ U64 = npt.NDArray[np.uint64]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 F32 = npt.NDArray[np.float32]
+Int = Any
+"""A whole number of 64 bits: an `int` here, an `np.int64` once compiled."""
 
 SKETCH = 32
 """Values in a sketch, 4 bytes each. The similarity of two sketches errs by 0.09 at most (one standard deviation)."""
@@ -111,7 +113,7 @@ def _inserted(sketch: U32, used: int, value: np.uint32) -> int:
 
 
 @_compiled
-def _point(data: U8, place: int) -> tuple[int, int]:
+def _point(data: U8, place: Int) -> tuple[Int, int]:
     """Returns the code point at a place, and its bytes."""
     byte = np.int64(data[place])
     if byte < 0x80:
@@ -126,7 +128,7 @@ def _point(data: U8, place: int) -> tuple[int, int]:
 
 
 @_compiled
-def _folded(point: int, table: U32) -> int:
+def _folded(point: Int, table: U32) -> Int:
     """Returns the letter or digit that a code point counts as; 1 for whitespace, 0 for any other separator."""
     if point < _TABLE_POINTS:
         return np.int64(table[point])
@@ -134,7 +136,7 @@ def _folded(point: int, table: U32) -> int:
 
 
 @_compiled
-def _words(data: U8, place: int, end: int, table: U32, tokens: U64) -> tuple[int, int]:
+def _words(data: U8, place: Int, end: Int, table: U32, tokens: U64) -> tuple[Int, int]:
     """Writes the hashes of the words from a place on, until `tokens` is full; returns where it stopped, and how many.
 
     Letters below 128 are multiplied in eight at a time.
@@ -183,7 +185,7 @@ def _words(data: U8, place: int, end: int, table: U32, tokens: U64) -> tuple[int
 
 
 @_compiled
-def _characters(data: U8, place: int, end: int, table: U32, tokens: U64) -> tuple[int, int]:
+def _characters(data: U8, place: Int, end: Int, table: U32, tokens: U64) -> tuple[Int, int]:
     """As `_words`, but of single letters and digits."""
     found = 0
     while place < end and found < len(tokens):
@@ -198,7 +200,7 @@ def _characters(data: U8, place: int, end: int, table: U32, tokens: U64) -> tupl
 
 
 @_compiled
-def _whole(data: U8, begin: int, end: int, table: U32) -> np.uint64:
+def _whole(data: U8, begin: Int, end: Int, table: U32) -> np.uint64:
     """Returns the hash of a text's bytes without outer ASCII whitespace, every run of it inside as one space."""
     hashed = _LETTER_START
     gap = False
@@ -217,7 +219,7 @@ def _whole(data: U8, begin: int, end: int, table: U32) -> np.uint64:
 
 
 @_compiled
-def _length(data: U8, begin: int, end: int, table: U32) -> int:
+def _length(data: U8, begin: Int, end: Int, table: U32) -> int:
     """Returns the characters of a text without outer whitespace."""
     while begin < end:
         point, size = _point(data, begin)
@@ -238,7 +240,7 @@ def _length(data: U8, begin: int, end: int, table: U32) -> int:
 
 
 @_compiled
-def _replaced(data: U8, begin: int, end: int) -> int:
+def _replaced(data: U8, begin: Int, end: Int) -> int:
     """Returns how many U+FFFD a text holds."""
     some = 0
     for byte in data[begin:end]:  # no index that might be negative: the loop becomes one of vectors
@@ -251,7 +253,7 @@ def _replaced(data: U8, begin: int, end: int) -> int:
 
 
 @_compiled
-def _marks(data: U8, begin: int, end: int, classes: U8) -> int:
+def _marks(data: U8, begin: Int, end: Int, classes: U8) -> int:
     """Returns what a text may hold, of `AT_SIGN`, `LONG_NUMBER`, `ACCOUNT` and `ADDRESS`."""
     signs = figures = 0
     for byte in data[begin:end]:

@@ -93,7 +93,7 @@ def measure_part(part: Part, folder: Path) -> dict[str, JSON]:
 
 def _row_groups(path: Path, columns: list[str]) -> Iterator[pa.Table]:
     """Yields row groups, read in this thread: decoding a few columns in parallel costs half as much CPU time again."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, memory_map=True) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, columns=columns, use_threads=False)
 
@@ -101,7 +101,7 @@ def _row_groups(path: Path, columns: list[str]) -> Iterator[pa.Table]:
 def count_nulls(path: Path) -> Counter[str]:
     """Returns the missing values of each column that has any: as stated beside each row group, or counted."""
     found: Counter[str] = Counter()
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, memory_map=True) as file:
         for group in range(file.num_row_groups):
             for number in range(file.metadata.num_columns):
                 column = file.metadata.row_group(group).column(number)
@@ -169,8 +169,10 @@ def _scanned(
     table: pa.Table, shingling: Shingling, sketches: kernel.U32, shingles: kernel.U64
 ) -> tuple[kernel.I64, kernel.I32, kernel.I32, kernel.U8]:
     """Returns offsets into `shingles`, lengths, numbers of U+FFFD and marks; see `kernel.scan`."""
-    texts = pc.fill_null(table["text"], "").combine_chunks()
-    texts = pa.concat_arrays(texts.chunks) if isinstance(texts, pa.ChunkedArray) else texts
+    column = table["text"] if not table["text"].null_count else pc.fill_null(table["text"], "")
+    # One chunk, as a row group is, is taken as it is: texts are most of what there is, and copying them costs as much
+    # as reading them.
+    texts = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     _, offsets, data = texts.buffers()
     starts = np.frombuffer(offsets, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
     content = np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, dtype=np.uint8)
