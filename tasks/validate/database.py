@@ -30,12 +30,30 @@ class Database:
         self._open.execute("PRAGMA journal_mode = OFF")
         self._open.execute("PRAGMA synchronous = OFF")
 
-    def write(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Makes a table with a column of row numbers before the others; each row begins with its number."""
-        names = ", ".join(f'"{column}" {_type(column)}' for column in (ROW, *columns))
-        marks = ", ".join("?" * (len(columns) + 1))
-        self._open.execute(f'CREATE TABLE "{table}" ({names})')
-        self._open.executemany(f'INSERT INTO "{table}" VALUES ({marks})', rows)
+    def create(self, table: str, columns: Sequence[str]) -> None:
+        """Makes a table with a column of row numbers before the others."""
+        names = ", ".join(f'"{column}" {_type(column)}' for column in columns)
+        self._open.execute(f'CREATE TABLE "{table}" ("{ROW}" INTEGER PRIMARY KEY, {names})')
+
+    def write(
+        self,
+        table: str,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Any]],
+        constants: Mapping[str, float | None] | None = None,
+    ) -> None:
+        """Adds rows.
+
+        Args:
+            table: Where.
+            columns: What each row holds after its number.
+            rows: Numbers and values.
+            constants: Other columns, of which all of these rows have one value: those cost next to nothing.
+        """
+        constant = constants or {}
+        names = ", ".join(f'"{column}"' for column in (ROW, *columns, *constant))
+        values = ["?"] * (len(columns) + 1) + ["NULL" if value is None else repr(value) for value in constant.values()]
+        self._open.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({", ".join(values)})', rows)
         self._open.commit()
 
     def rows(self, table: str, numbers: Sequence[int]) -> list[dict[str, Any]]:
@@ -65,6 +83,7 @@ def opened(path: Path) -> Iterator[Database]:
 
 def write_records(database: Database, table: str, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
     """Writes a small table given as dictionaries."""
+    database.create(table, columns)
     rows = ([number, *(record[column] for column in columns)] for number, record in enumerate(records))
     database.write(table, columns, rows)
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow.parquet as pq
 
-from schemas.expectations import COLUMNS, SHARD_COLUMNS, Expectation, Table
+from schemas.expectations import COLUMNS, SHARD_COLUMNS, TEXT_COLUMNS, Expectation, Table
 from schemas.splits import SPLITS
 from tasks.engine.stage import InputFile
 from tasks.tables.rows import take_rows
@@ -117,18 +117,20 @@ def write_documents(
     }
     exceptions = {name: _arrays(by_row[name]) for name in columns if name in by_row}
 
-    def rows() -> Iterator[tuple[Any, ...]]:
-        for number, file in enumerate(files):
-            for begin, frame in _frames(file, columns):
-                start = starts[number] + begin
-                found = [
-                    pl.Series(name, _filled(kept, start, frame.height, name, file.split))
-                    for name, kept in exceptions.items()
-                ]
-                counted = frame.with_columns(*found).with_row_index(ROW, start)
-                yield from counted.select(ROW, *columns).rows()
-
-    database.write("documents", columns, rows())
+    database.create("documents", columns)
+    for number, file in enumerate(files):
+        for begin, frame in _frames(file, columns):
+            if not frame.height:
+                continue
+            start = starts[number] + begin
+            found = [
+                pl.Series(name, _filled(kept, start, frame.height, name, file.split))
+                for name, kept in exceptions.items()
+            ]
+            frame = frame.with_columns(*found).select(columns)
+            same = {name: frame[name][0] for name in columns if name not in TEXT_COLUMNS and _is_constant(frame[name])}
+            varied = [name for name in columns if name not in same]
+            database.write("documents", varied, frame.with_row_index(ROW, start).select(ROW, *varied).rows(), same)
 
 
 def starts_of(files: Sequence[Measured]) -> list[int]:
@@ -149,6 +151,12 @@ def place_of(files: Sequence[Measured], row: int) -> tuple[int, int]:
     starts = starts_of(files)
     number = max(index for index, start in enumerate(starts) if start <= row and not files[index].faults)
     return number, row - starts[number]
+
+
+def _is_constant(values: pl.Series) -> bool:
+    if values.null_count():
+        return values.null_count() == len(values)
+    return bool(values.min() == values.max())
 
 
 def _languages(profile: Profile) -> list[Mapping[str, Any]]:
