@@ -490,9 +490,19 @@ def neighbours(
                 places[owner, at, 1] = document
 
 
+@_compiled
 def similarity(left: U64, right: U64) -> float:
     """Returns the Jaccard similarity of two sets of shingles, each sorted and without repetitions."""
-    shared = len(np.intersect1d(left, right, assume_unique=True))
+    a = b = shared = 0
+    while a < len(left) and b < len(right):
+        if left[a] == right[b]:
+            shared += 1
+            a += 1
+            b += 1
+        elif left[a] < right[b]:
+            a += 1
+        else:
+            b += 1
     union = len(left) + len(right) - shared
     return shared / union if union else 0.0
 

@@ -27,6 +27,8 @@ MARGIN = 0.15
 INDEXED_AT_A_TIME = 1 << 18
 """Held-out documents that are looked for at a time: 64 MiB."""
 
+SETS, ENDS = "sets.npy", "ends.npy"
+
 CANDIDATES = 4
 """Documents that a held-out one is compared with in full at most: those of the greatest estimates."""
 
@@ -72,47 +74,50 @@ def candidates(
     return found
 
 
-def compare_parts(
+def shingle_parts(
     files: Sequence[Documents], pairs: Mapping[Place, Iterable[Place]], shingling: Shingling
-) -> list[tuple[Part, list[tuple[Place, Place]]]]:
-    """Returns the work of comparing pairs in full, and the pairs of each part in order.
-
-    A part reads one file that held-out documents resemble, mostly a large one, and what is needed of theirs.
-    """
-    by_file: defaultdict[int, list[tuple[Place, Place]]] = defaultdict(list)
-    for owner, others in pairs.items():
-        for other in others:
-            by_file[other.file].append((owner, other))
-    parts = []
-    for number, inside in sorted(by_file.items()):
-        used = sorted({place.file for pair in inside for place in pair})
-        wanted = [[[used.index(place.file), place.row] for place in pair] for pair in inside]
-        parameters = {"pairs": wanted, "words": shingling.words, "characters": shingling.characters}
-        name = f"{files[number].split}/{files[number].file.stored.name}"
-        parts.append((Part(name, [files[one].file for one in used], parameters), inside))
-    return parts
-
-
-def compare_part(part: Part, folder: Path) -> dict[str, JSON]:
-    """Compares pairs of documents in full; returns the `similarity` of each."""
-    del folder
-    shingling = Shingling(part.parameters["words"], part.parameters["characters"])
+) -> dict[int, Part]:
+    """Returns the work of reading what pairs need to be compared in full: each file once, by its number."""
     rows: defaultdict[int, set[int]] = defaultdict(set)
-    for pair in part.parameters["pairs"]:
-        for file, row in pair:
-            rows[file].add(row)
-    sets: dict[tuple[int, int], tuple[str, kernel.U64]] = {}
-    for file, wanted in sorted(rows.items()):
-        ordered = sorted(wanted)
-        table = take_rows(part.files[file].path, ordered, ["language", "text"])
-        languages = table["language"].to_pylist()
-        for row, language, shingles in zip(ordered, languages, shingle_sets(table, shingling), strict=True):
-            sets[file, row] = (language, shingles)
-    similarities = []
-    for (left_file, left_row), (right_file, right_row) in part.parameters["pairs"]:
-        left, right = sets[left_file, left_row], sets[right_file, right_row]
-        similarities.append(kernel.similarity(left[1], right[1]) if left[0] == right[0] else 0.0)
-    return {"similarity": similarities}
+    for owner, others in pairs.items():
+        for place in (owner, *others):
+            rows[place.file].add(place.row)
+    return {
+        number: Part(
+            f"{files[number].split}/{files[number].file.stored.name}",
+            (files[number].file,),
+            {"rows": sorted(wanted), "words": shingling.words, "characters": shingling.characters},
+        )
+        for number, wanted in sorted(rows.items())
+    }
+
+
+def shingle_part(part: Part, folder: Path) -> dict[str, JSON]:
+    """Writes the sets of shingles of some rows of a file, one after the other, and where each ends."""
+    shingling = Shingling(part.parameters["words"], part.parameters["characters"])
+    sets = shingle_sets(take_rows(part.files[0].path, part.parameters["rows"], ["language", "text"]), shingling)
+    np.save(folder / SETS, np.concatenate([np.zeros(0, dtype=np.uint64), *sets]), allow_pickle=False)
+    np.save(folder / ENDS, np.cumsum([0, *map(len, sets)], dtype=np.int64), allow_pickle=False)
+    return {}
+
+
+class Sets:
+    """Sets of shingles by place, mapped into memory."""
+
+    def __init__(self, parts: Mapping[int, tuple[Sequence[int], Path, Path]]) -> None:
+        """Takes by number of the file the rows that were read, and what `shingle_part` wrote of them."""
+        self._places = {number: {row: at for at, row in enumerate(rows)} for number, (rows, _, _) in parts.items()}
+        self._sets = {number: np.load(sets, mmap_mode="r") for number, (_, sets, _) in parts.items()}
+        self._ends = {number: np.load(ends, mmap_mode="r") for number, (_, _, ends) in parts.items()}
+
+    def similarity(self, left: Place, right: Place) -> float:
+        """Returns the Jaccard similarity of two documents."""
+        return kernel.similarity(self._of(left), self._of(right))
+
+    def _of(self, place: Place) -> kernel.U64:
+        at = self._places[place.file][place.row]
+        ends = self._ends[place.file]
+        return np.array(self._sets[place.file][ends[at] : ends[at + 1]])
 
 
 class _Index:

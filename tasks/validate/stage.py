@@ -135,14 +135,22 @@ def _nearest(
         for number, pair in zip(numbers, paths, strict=True)
     ]
     pairs = nearness.candidates(documents, config.compare_from)
-    work = nearness.compare_parts(documents, pairs, Shingling(config.ngram_words, config.ngram_chars))
-    results = context.map_parts(nearness.compare_part, [part for part, _ in work])
+    work = nearness.shingle_parts(documents, pairs, Shingling(config.ngram_words, config.ngram_chars))
+    results = context.map_parts(nearness.shingle_part, list(work.values()))
+    read = {
+        number: (
+            part.parameters["rows"],
+            context.path(result.files[nearness.SETS]),
+            context.path(result.files[nearness.ENDS]),
+        )
+        for (number, part), result in zip(work.items(), results, strict=True)
+    }
+    sets = nearness.Sets(read)
     found: dict[tuple[int, int], Near] = {}
-    for (_, inside), result in zip(work, results, strict=True):
-        for (owner, other), similarity in zip(inside, result.figures["similarity"], strict=True):
-            place = (numbers[owner.file], owner.row)
-            if similarity >= config.compare_from and (place not in found or similarity > found[place].similarity):
-                found[place] = Near(similarity, numbers[other.file], other.row)
+    for owner, others in pairs.items():
+        similarity, other = max(((sets.similarity(owner, other), other) for other in others), key=lambda pair: pair[0])
+        if similarity >= config.compare_from:
+            found[numbers[owner.file], owner.row] = Near(similarity, numbers[other.file], other.row)
     return found
 
 

@@ -103,7 +103,7 @@ def build_stage(name: str, work: Path) -> None:
     else:
         import tasks.validate.checks
         import tasks.validate.pages
-        from tasks.validate.kernel import SKETCH
+        from tasks.validate.kernel import SKETCH, similarity
         from tasks.validate.measures import Shingling, shingle_sets
         from tasks.validate.nearness import Documents, candidates
         from tasks.validate.stage import STAGE as VALIDATE
@@ -114,6 +114,7 @@ def build_stage(name: str, work: Path) -> None:
 
         shingle_sets(pa.table({"text": pa.array(["a"], pa.large_string()), "language": ["en"]}), Shingling(5, 5))
         sketch, rank = np.zeros((1, SKETCH), np.uint32), np.zeros(1, np.uint64)
+        similarity(rank, rank)
         one = partial(tuple, (sketch, rank))
         candidates([Documents(split, cast(Any, None), 1, one) for split in ("train", "test")], 0.8)
         stage = VALIDATE
