@@ -23,7 +23,7 @@ def show_documents(store: Store, text: str, as_json: bool) -> int:
         print_json([one.to_json() for one in found])
         return 0
     for one in found:
-        _print(one)
+        print_history(one)
     return 0
 
 
@@ -83,7 +83,8 @@ def _unknown(store: Store, text: str, query: Query, tables: Tables) -> ConfigErr
     return ConfigError(f"no document {text!r} was collected in {store.root}", hint=hint, details=details)
 
 
-def _print(one: History) -> None:
+def print_history(one: History) -> None:
+    """Prints what happened to a document, a line for each stage and model."""
     print_line(_plain(f"{one.id or 'no document'}  {one.place}  in {one.pipeline}"))
     for step in one.steps:
         print_line(_plain(f"  {step.stage:<14} {step.says}  ({step.version})"))
@@ -94,7 +95,7 @@ def _print(one: History) -> None:
     if one.id and not one.readers:
         print_line(f"  {'read by':<14} no model")
     for note in one.notes:
-        sys.stderr.write(f"  note: {note}\n")
+        sys.stderr.write(_plain(f"  note: {note}") + "\n")
 
 
 def _lines(facts: Mapping[str, object]) -> list[str]:

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from mini import Mini
 
-from flows.documents import find_documents
+from flows.documents import find_documents, print_history
 from schemas.errors import ConfigError
+from tasks.history.document import History, Step
 from tasks.store.store import Store
 
 
@@ -115,3 +116,11 @@ def test_an_unreadable_table_is_named_and_the_rest_is_told(project: Mini) -> Non
     (history,) = shown(project, place(row))
     assert any("validate.test/" in note and "nightmill verify" in note for note in history["notes"])
     assert steps(history)["validate"]["split"] == "train"
+
+
+def test_names_and_samples_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "\x1b]0;owned\x07\x1b[2J\u202e中文.txt"
+    step = Step("clean", "v", f"dropped: {hostile}", {"dropped": "x", "sample": hostile})
+    print_history(History("p", "0" * 32, "docs", hostile, 0, [step], [], []))
+    said = capsys.readouterr().out
+    assert "中文.txt" in said and not {"\x1b", "\x07", "\u202e"} & set(said)
