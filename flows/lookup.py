@@ -55,6 +55,27 @@ def find_artifact(store: Store, name: str) -> Manifest:
     raise ConfigError(f"there is no artifact {name!r} in {store.root}", hint=hint)
 
 
+def latest_artifacts(store: Store) -> dict[str, dict[str, Manifest]]:
+    """Returns the latest artifact of each node of each pipeline, where it can be read."""
+    found: dict[str, dict[str, Manifest]] = {}
+    for reference in store.records.list("refs"):
+        pipeline, _, node = reference.removeprefix("refs/").partition("/")
+        latest = read_ref(store.records, f"{pipeline}/{node}").latest if node else None
+        manifest = "" if latest is None else store.manifest(latest.node, latest.version)
+        if isinstance(manifest, Manifest):
+            found.setdefault(pipeline, {})[node] = manifest
+    return found
+
+
+def names_artifact(store: Store, name: str) -> bool:
+    """Whether a name is that of a stage, of `pipeline/stage`, or of a version."""
+    for reference in store.records.list("refs"):
+        pipeline_and_node = reference.removeprefix("refs/")
+        if name in (pipeline_and_node, pipeline_and_node.partition("/")[2]):
+            return True
+    return False
+
+
 def runs(store: Store) -> list[RunRecord]:
     """Returns every run that can be read, oldest first. One that was killed counts as interrupted."""
     found = []

@@ -78,18 +78,30 @@ def list_artifacts(
 
 
 def show(
-    artifact: Annotated[str, typer.Argument(help="A version, or a stage for its latest.", show_default=False)],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A version; a stage, for its latest; a document: its id or how that begins, or `source:path#offset`.",
+            show_default=False,
+        ),
+    ],
     store: StorePath = DEFAULT_STORE,
     as_json: Json = False,
 ) -> int:
-    """Show an artifact: what it was made of and how, its files and figures.
+    """Show an artifact (what it was made of and how, its files and figures), or what happened to a document.
 
     Example: nightmill show pretrain --store .nightmill/store
+
+    Example: nightmill show docs:guide/install.md#0
     """
-    from flows.lookup import find_artifact, open_store
+    from flows.lookup import find_artifact, names_artifact, open_store
 
     opened = open_store(store)
-    manifest = find_artifact(opened, artifact)
+    if (":" in what or _is_hexadecimal(what)) and not names_artifact(opened, what):
+        from flows.documents import show_documents
+
+        return show_documents(opened, what, as_json)
+    manifest = find_artifact(opened, what)
     if as_json:
         print_json(manifest.model_dump(mode="json"))
         return 0
@@ -111,6 +123,10 @@ def show(
     for message in manifest.warnings:
         print_line(f"  warning  {message}")
     return 0
+
+
+def _is_hexadecimal(name: str) -> bool:
+    return bool(name) and set(name) <= set("0123456789abcdef")
 
 
 def _size(count: int) -> str:

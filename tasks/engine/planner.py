@@ -229,7 +229,7 @@ class Planner:
                 hint="settings that decide results are plain values, and name no place on this machine",
             ) from None
         code = self.code(node).digest
-        if not node.stage.keeps_ledger:
+        if not (node.stage.keeps_ledger or node.stage.keeps_baseline):
             return Identity(digest_key({**fields, "code": code}), digest_key(fields), fields, date=self.date)
         return self._continued(node, {**fields, "code": code})
 
@@ -245,22 +245,25 @@ class Planner:
         return f"static/{digest_key(fields)}"
 
     def _continued(self, node: Node, fields: dict[str, Any]) -> Identity:
-        """The key of a ledger: its latest state's if nothing changed since, else that of a state that continues it."""
+        """The key of a ledger: its latest state's if nothing changed since, else that of a state that continues it.
+
+        A baseline's may also be that of an earlier state, which a return to earlier inputs or settings finds again.
+        """
         latest = self._pinned[node.name]
         entries = self._refs[node.name].entries
-        if latest is not None:
-            unchanged = {**fields, "date": latest.date, "predecessor": latest.predecessor_digest}
-            if digest_key(unchanged) == latest.key:
-                before = next((entry for entry in entries if entry.version == latest.predecessor), None)
+        known = entries[: entries.index(latest) + 1] if latest is not None else []
+        for state in reversed(known if node.stage.keeps_baseline else known[-1:]):
+            unchanged = {**fields, "date": state.date, "predecessor": state.predecessor_digest}
+            if digest_key(unchanged) == state.key:
+                before = next((entry for entry in entries if entry.version == state.predecessor), None)
                 # What is damaged is built again from what it continued; where that is lost too, it cannot be.
                 if (
-                    not latest.predecessor_digest
-                    or (before is not None and self._ledger_digest(before) == latest.predecessor_digest)
-                    or self.store.lookup(latest.key).state == "hit"
+                    not state.predecessor_digest
+                    or (before is not None and self._ledger_digest(before) == state.predecessor_digest)
+                    or self.store.lookup(state.key).state == "hit"
                 ):
-                    return Identity(latest.key, latest.key, unchanged, before, latest.date)
+                    return Identity(state.key, state.key, unchanged, before, state.date)
         # A lost state is passed over, so that most of the ledger outlives it.
-        known = entries[: entries.index(latest) + 1] if latest is not None else []
         continued = next((entry for entry in reversed(known) if self._ledger_digest(entry)), None)
         digest = self._ledger_digest(continued) if continued is not None else ""
         changed = {**fields, "date": self.date, "predecessor": digest}

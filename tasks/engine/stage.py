@@ -267,6 +267,8 @@ class Stage:
         cost: An expensive stage is held, not rebuilt, when only its code changed.
         look: What it sees of the world outside the store, for stages that read sources.
         keeps_ledger: Its artifact continues its predecessor's (the ledger of a snapshot).
+        keeps_baseline: Its artifact is compared with its predecessor's but adds nothing to it: with the inputs of an
+            earlier state, that state is used again.
     """
 
     name: str
@@ -277,3 +279,4 @@ class Stage:
     cost: Literal["cheap", "expensive"] = "cheap"
     look: Callable[[Any, Sight], Look] | None = None
     keeps_ledger: bool = False
+    keeps_baseline: bool = False

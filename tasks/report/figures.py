@@ -65,6 +65,11 @@ class Figures:
             if isinstance(row, dict) and number(row.get("step")) is not None
         ]
 
+    def diagnostic(self, manifest: Manifest, name: str) -> Any:
+        """Returns what a JSON file among the diagnostics holds, None where there is none that can be read."""
+        file = next((file for file in manifest.diagnostics if file.name == name), None)
+        return None if file is None else self._json(manifest, file)
+
     def _lines(self, manifest: Manifest, name: str) -> Iterator[Any]:
         for file in manifest.diagnostics:
             if file.name.rpartition("/")[2] != name:

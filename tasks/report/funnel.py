@@ -101,6 +101,12 @@ def reasons(manifests: Mapping[str, Manifest], bounds: Bounds) -> list[Reason]:
             gone = number(manifests["dedup"].metrics.get(kind))
             if gone:
                 found.append(("dedup", f"{kind} duplicate", int(gone), _by_source(by_source, kind, bounds)))
+    if "decontaminate" in manifests:
+        by_source = _dropped_by_language(manifests["decontaminate"].metrics.get("sources"))
+        total = sum(kept["dropped"] for kept in by_source.values())
+        if total:
+            name = "stands in an evaluation set"
+            found.append(("decontaminate", name, total, _by_source(by_source, "dropped", bounds)))
     most = max((count for _, _, count, _ in found), default=0)
     return [Reason(stage, reason, count, count / most, sources) for stage, reason, count, sources in found if most]
 
@@ -109,6 +115,15 @@ def _by_source(counts: Mapping[str, Mapping[str, int]], reason: str, bounds: Bou
     """Returns the sources that documents were left out of for a reason, with their counts, most first."""
     sources = [(cut(source, bounds.text), kept[reason]) for source, kept in counts.items() if kept.get(reason)]
     return sorted(sources, key=lambda item: (-item[1], item[0]))[: bounds.lines]
+
+
+def _dropped_by_language(value: object) -> dict[str, dict[str, int]]:
+    """Returns {source: {"dropped": count}} of a metric {source: {language: {"dropped": count}}}."""
+    found: dict[str, dict[str, int]] = {}
+    for source, languages in value.items() if isinstance(value, Mapping) else ():
+        counts = counts_by_source(languages).values()
+        found[str(source)] = {"dropped": sum(kept.get("dropped", 0) for kept in counts)}
+    return found
 
 
 def _figure(manifests: Mapping[str, Manifest], node: str, name: str) -> float | None:

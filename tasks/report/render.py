@@ -19,8 +19,10 @@ from tasks.report.bounds import ATTEMPTS, MAX_BYTES, Bounds, cut
 from tasks.report.figures import Figures, Read
 from tasks.report.funnel import levels, reasons
 from tasks.report.overview import faults, stage_rows, verdict
+from tasks.report.samples import evaluations, personal, rejects
 from tasks.report.scoreboard import tasks
 from tasks.report.training import curves
+from tasks.report.validation import validation
 
 SETTINGS = 64
 """The settings may be so many times as long as another text."""
@@ -86,6 +88,8 @@ def _render(
     figures = Figures(read)
     shown, scores = tasks(run, manifests, figures, previous, bounds)
     trained = curves(run, manifests, figures)
+    validated = validation(manifests, figures, bounds)
+    left_out = rejects(manifests, figures, bounds)
     without_manifest = [
         f"The manifest of {stage.node} {stage.version} is missing."
         for stage in run.stages
@@ -109,6 +113,10 @@ def _render(
         faults=faults(run, bounds),
         levels=levels(manifests),
         reasons=reasons(manifests, bounds),
+        rejects=left_out,
+        personal=personal(manifests, bounds),
+        evaluations=evaluations(manifests, bounds),
+        validation=validated,
         curves=trained,
         tasks=shown,
         compared=bool(previous),

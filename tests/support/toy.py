@@ -47,6 +47,18 @@ def build_step(context: Context) -> None:
     context.report(rows_in=1, rows_out=1)
 
 
+def build_judge(context: Context) -> None:
+    """Passes its input on beside the baseline it is compared with: that of its predecessor, or its own at first."""
+    (file,) = context.inputs["data"].files
+    baseline = file.path.read_text()
+    if context.predecessor is not None:
+        before = next(iter(context.predecessor.values())).files[0].path.read_text()
+        baseline = json.loads(before)["baseline"]
+    path = context.folder / "out.json"
+    path.write_text(json.dumps({"baseline": baseline, "value": file.path.read_text()}))
+    context.add("data", "out.json", path)
+
+
 def look(config: ToyConfig, cache: Any) -> Look:
     items = sorted(json.loads(Path(config.source).read_text()))
     return Look(items, items)
@@ -66,13 +78,17 @@ class SourceConfig(ToyConfig):
 
 
 class Toy:
-    """A project folder with toy code, a source, a store, and a graph: source → a → costly → b, and a → c."""
+    """A project folder with toy code, a source, a store, and a graph: source → a → costly → b, and a → c.
 
-    def __init__(self, folder: Path) -> None:
+    With `judged`, `judge`, which keeps a baseline, stands between the last two.
+    """
+
+    def __init__(self, folder: Path, *, judged: bool = False) -> None:
+        self.judged = judged
         self.root = folder / "project"
         self.source = folder / "source.json"
         self.set_source(["x"])
-        self.values = dict.fromkeys(("source", "a", "costly", "b", "c"), 0)
+        self.values = dict.fromkeys(("source", "a", "costly", "b", "judge", "c"), 0)
         for name in self.values:
             self.set_code(name, 0)
         self.store = Store.open(folder / "store")
@@ -89,7 +105,8 @@ class Toy:
 
     def graph(self) -> Graph:
         def stage(name: str, **settings: Any) -> Stage:
-            work = self.work.get(name, build_source if name == "source" else build_step)
+            usual = {"source": build_source, "judge": build_judge}.get(name, build_step)
+            work = self.work.get(name, usual)
             found = toy_stage(name, f"tasks.{name}.stage", work, **settings)
             return replace(found, config=SourceConfig)
 
@@ -104,7 +121,8 @@ class Toy:
                 node("a", "source"),
                 node("costly", "a", cost="expensive"),
                 node("b", "costly"),
-                node("c", "a"),
+                *([node("judge", "a", keeps_baseline=True)] if self.judged else []),
+                node("c", "judge" if self.judged else "a"),
             ],
         )
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy import Toy, outcomes
 
-NODES = ["source", "a", "costly", "b", "c"]
+NODES = ["source", "a", "costly", "b", "judge", "c"]
 
 step = st.one_of(
     st.tuples(st.just("value"), st.sampled_from(NODES), st.integers(0, 2)),
@@ -34,7 +34,7 @@ ALLOWED = {
 @given(st.lists(step, min_size=1, max_size=8))
 def test_the_run_does_what_the_plan_says(steps: list[tuple[str, object, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        toy = Toy(Path(folder))
+        toy = Toy(Path(folder), judged=True)
         toy.run()
         codes = dict.fromkeys(NODES, 0)
         date = "2026-01-01"

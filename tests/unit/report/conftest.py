@@ -51,6 +51,10 @@ class Example:
         record = self.file("scores.json", json.dumps(rows).encode())
         self.manifests[node].outputs["scores"] = OutputRecord(digest="5" * 64, files=[record])
 
+    def record(self, node: str, name: str, value: object) -> None:
+        """Adds a JSON file to the diagnostics of a node."""
+        self.manifests[node].diagnostics.append(self.file(name, json.dumps(value).encode()))
+
     def diagnostic(self, node: str, name: str, rows: list[dict]) -> None:
         data = "".join(json.dumps(row) + "\n" for row in rows).encode()
         self.manifests[node].diagnostics = [self.file(name, data)]
@@ -221,6 +225,54 @@ def example() -> Example:
         ],
     )
     return made
+
+
+@pytest.fixture
+def checked(example: Example) -> Example:
+    """The same run, with what cleaning, decontamination and validation tell of the data."""
+    example.manifests["clean"].metrics["pii"] = {
+        "docstrings": {"email": 210, "ip": 12},
+        "chinese": {"phone": 41, "email": 9, "resident_id": 2},
+    }
+    samples = [
+        {"reason": "too_short", "source": "docstrings", "id": f"{n:032x}", "sample": f"See also number {n}."}
+        for n in range(20)
+    ]
+    samples += [
+        {"reason": "too_short", "source": "chinese", "id": "c" * 32, "sample": "见上。"},
+        {"reason": "repeated_lines", "source": "readmes", "id": "d" * 32, "sample": "菜单 菜单 菜单"},
+    ]
+    example.record("clean", "reject_samples.json", samples)
+    decontaminate = example.manifests["shard"].model_copy(deep=True, update={"node": "decontaminate"})
+    decontaminate.metrics = {
+        "rows_in": 15940,
+        "rows_out": 15931,
+        "evaluations": {"faq": {"examples": 120, "hit": 7, "documents": 16}},
+        "sources": {"docstrings": {"en": {"rows_in": 9000, "dropped": 8}, "zh": {"rows_in": 10, "dropped": 1}}},
+    }
+    example.manifests["decontaminate"] = decontaminate
+    verdict = {"table": "documents", "column": "characters", "severity": "critical", "arguments": {}, "met": True}
+    drift = {"table": "drift", "column": "length_psi", "severity": "warning", "arguments": {"max_value": 0.25}}
+    example.record(
+        "validate",
+        "expectations.json",
+        [
+            verdict | {"name": "text_lengths", "observed": "all values are so"},
+            drift | {"name": "lengths_stable", "met": False, "observed": "1 of 4 values are otherwise"},
+        ],
+    )
+    rows = [
+        ("*", "*", 15940, 14200, 0.02, 0.01),
+        ("readmes", "*", 400, 380, 0.31, 0.0),
+        ("readmes", "en", 400, 380, 0.31, None),
+        ("new", "zh", 90, 0, None, None),
+    ]
+    names = ("source", "language", "documents", "baseline_documents", "length_psi", "language_psi")
+    told = [dict(zip(names, row, strict=True)) for row in rows]
+    example.record("validate", "drift.json", {"date": "2026-11-01", "why": "renewed", "rows": told})
+    for table in ("documents", "drift"):
+        example.manifests["validate"].diagnostics.append(example.file(f"data_docs_{table}.html", b"<html>"))
+    return example
 
 
 @pytest.fixture

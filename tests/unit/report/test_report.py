@@ -185,6 +185,83 @@ def test_the_funnel_counts_documents_and_names_reasons(example):
     ]
 
 
+def test_what_was_left_out_and_replaced_is_shown_by_reason_kind_and_set(checked):
+    page = page_of(checked)
+    assert page.says("too short chinese · cccccccccccccccccccccccccccccccc 见上。 docstrings · 0000")
+    assert page.says("See also number 4.") and not page.says("See also number 5."), "sources in turn, six in all"
+    assert page.says("菜单 菜单 菜单")
+    assert page.says("email 219 docstrings 210, chinese 9")
+    assert page.says("resident id 2 chinese 2")
+    assert page.says("faq 120 7 16")
+    assert page.says("decontaminated")
+    why = {reason.reason: reason for reason in reasons(checked.manifests, ATTEMPTS[0])}
+    assert why["stands in an evaluation set"].count == 9
+
+
+def test_drift_stands_beside_its_limit_and_the_data_docs_are_linked(checked):
+    page = page_of(checked)
+    assert page.says("1 of 2 expectations are met.")
+    assert page.says("lengths stable not met drift.length_psi 1 of 4 values are otherwise")
+    assert page.says("against the baseline of 2026-11-01")
+    assert page.says("lengths (≤ 0.25)")
+    assert page.says("readmes all 400 380 0.310 0.000 readmes en 400 380 0.310 – all all 15,940 14,200 0.020 0.010")
+    assert not page.says("new zh"), "there was nothing to compare it with"
+    folder = f"artifacts/validate/{checked.manifests['validate'].version}/diagnostics"
+    assert page.links[1:] == [f"../{folder}/data_docs_documents.html", f"../{folder}/data_docs_drift.html"]
+    assert page.says(folder)
+
+
+def test_the_first_night_says_that_it_is_its_own_baseline(checked):
+    checked.manifests["validate"].diagnostics.clear()
+    checked.record("validate", "drift.json", {"date": "2026-11-22", "why": "first", "rows": []})
+    checked.record("validate", "expectations.json", [])
+    page = page_of(checked)
+    assert page.says("2026-11-22 (these data were the first)") and page.says("large enough to be compared")
+
+
+@pytest.mark.parametrize(
+    "hostile", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}", "\x00"]
+)
+def test_hostile_samples_names_and_verdicts_stay_text(checked, hostile):
+    checked.manifests["clean"].metrics["pii"] = {hostile: {hostile: 3}}
+    checked.manifests["decontaminate"].metrics["evaluations"] = {hostile: {"examples": 1, "hit": 1, "documents": 1}}
+    checked.manifests["clean"].diagnostics.clear()
+    sample = {"reason": hostile, "source": hostile, "id": hostile, "sample": hostile}
+    checked.record("clean", "reject_samples.json", [sample] * 3)
+    validate = checked.manifests["validate"]
+    validate.diagnostics = [checked.file(f"data_docs_{hostile}.html".translate({ord("/"): "", 0: ""}), b"")]
+    verdict = {"table": hostile, "column": hostile, "name": hostile, "observed": hostile, "arguments": hostile}
+    checked.record("validate", "expectations.json", [verdict])
+    row = {"source": hostile, "language": hostile, "documents": 1, "baseline_documents": 1, "length_psi": 9.0}
+    checked.record("validate", "drift.json", {"date": hostile, "why": hostile, "rows": [row]})
+    html = render(checked.run, checked.manifests, checked.read)
+    page = Page(html)
+    assert page.tags.isdisjoint({"script", "img"})
+    assert "49" not in "".join(text for text in page.text if "7*7" in text)
+    assert all(link == "data:," or link.startswith("../artifacts/validate/") for link in page.links)
+    assert len(html.encode()) < MAX_BYTES
+
+
+def test_samples_of_any_number_and_length_keep_the_page_small(checked):
+    long = "一个很长的文本 <long> " * 5000
+    samples = [{"reason": f"reason {n % 60}", "source": f"s{n % 9}", "id": long, "sample": long} for n in range(3000)]
+    checked.manifests["clean"].diagnostics.clear()
+    checked.record("clean", "reject_samples.json", samples[:100])
+    rows = [{"source": f"s{n} {long[:500]}", "language": "zh", "documents": 1, "length_psi": 1.0} for n in range(5000)]
+    checked.manifests["validate"].diagnostics.clear()
+    checked.record("validate", "drift.json", {"date": "2026-11-01", "why": "renewed", "rows": rows})
+    assert len(render(checked.run, checked.manifests, checked.read).encode()) < MAX_BYTES
+
+
+@pytest.mark.parametrize("value", [None, 3, [3], {"rows": 3}, [{"reason": 3}], {"rows": [{"length_psi": "x"}]}])
+def test_records_of_an_unknown_form_cost_nothing_else(checked, value):
+    for node, name in (("clean", "reject_samples.json"), ("validate", "expectations.json"), ("validate", "drift.json")):
+        checked.manifests[node].diagnostics = [checked.file(name, json.dumps(value).encode())]
+    checked.manifests["clean"].metrics["pii"] = value
+    checked.manifests["decontaminate"].metrics = {"evaluations": value, "sources": value}
+    assert page_of(checked).says("accuracy")
+
+
 def test_metrics_of_an_unknown_form_are_left_out(example):
     example.manifests["clean"].metrics["dropped"] = ["none"]
     example.manifests["collect"].metrics = {"quarantined": {"readmes": 3}, "rows_out": "many"}

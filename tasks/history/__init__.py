@@ -1,0 +1,1 @@
+"""What happened to a document on its way through the stages, asked of their artifacts."""
