@@ -259,23 +259,24 @@ class Planner:
                 # What is damaged is built again from what it continued; where that is lost too, it cannot be.
                 if (
                     not state.predecessor_digest
-                    or (before is not None and self._ledger_digest(before) == state.predecessor_digest)
+                    or (before is not None and self._ledger_digest(node, before) == state.predecessor_digest)
                     or self.store.lookup(state.key).state == "hit"
                 ):
                     return Identity(state.key, state.key, unchanged, before, state.date)
         # A lost state is passed over, so that most of the ledger outlives it.
-        continued = next((entry for entry in reversed(known) if self._ledger_digest(entry)), None)
-        digest = self._ledger_digest(continued) if continued is not None else ""
+        continued = next((entry for entry in reversed(known) if self._ledger_digest(node, entry)), None)
+        digest = self._ledger_digest(node, continued) if continued is not None else ""
         changed = {**fields, "date": self.date, "predecessor": digest}
         key = digest_key(changed)
         return Identity(key, key, changed, continued, self.date)
 
-    def _ledger_digest(self, entry: RefEntry) -> str:
+    def _ledger_digest(self, node: Node, entry: RefEntry) -> str:
         """Content digest of a state of a ledger; empty if the state is not whole."""
         manifest = self.store.manifest(entry.node, entry.version)
         if isinstance(manifest, str) or self.store.damage(manifest):
             return ""
-        return next(iter(manifest.outputs.values())).digest
+        output = manifest.outputs.get(node.stage.memory or node.stage.outputs[0])
+        return "" if output is None else output.digest
 
     def _without_inputs(
         self, node: Node, upstream: list[Decision], decisions: Mapping[str, Decision], static_seen: set[str]

@@ -269,6 +269,8 @@ class Stage:
         keeps_ledger: Its artifact continues its predecessor's (the ledger of a snapshot).
         keeps_baseline: Its artifact is compared with its predecessor's but adds nothing to it: with the inputs of an
             earlier state, that state is used again.
+        memory: The output that the next state continues, for stages that keep a ledger or a baseline: by default the
+            first.
     """
 
     name: str
@@ -280,3 +282,4 @@ class Stage:
     look: Callable[[Any, Sight], Look] | None = None
     keeps_ledger: bool = False
     keeps_baseline: bool = False
+    memory: str = ""

@@ -63,7 +63,7 @@ def rejects(manifests: Mapping[str, Manifest], figures: Figures, bounds: Bounds)
 
 def personal(manifests: Mapping[str, Manifest], bounds: Bounds) -> list[Kind]:
     """Returns what cleaning replaced, most frequent first."""
-    by_source = counts_by_source(manifests["clean"].metrics.get("pii")) if "clean" in manifests else {}
+    by_source = counts_by_source(manifests["clean"].metrics.get("personal")) if "clean" in manifests else {}
     totals: Counter[str] = Counter()
     for kinds in by_source.values():
         totals.update(kinds)

@@ -197,4 +197,5 @@ STAGE = Stage(
     outputs=(*SPLITS, "dataset", "profile"),
     build=build,
     keeps_baseline=True,
+    memory="profile",
 )

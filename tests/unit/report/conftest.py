@@ -230,7 +230,7 @@ def example() -> Example:
 @pytest.fixture
 def checked(example: Example) -> Example:
     """The same run, with what cleaning, decontamination and validation tell of the data."""
-    example.manifests["clean"].metrics["pii"] = {
+    example.manifests["clean"].metrics["personal"] = {
         "docstrings": {"email": 210, "ip": 12},
         "chinese": {"phone": 41, "email": 9, "resident_id": 2},
     }

@@ -223,7 +223,7 @@ def test_the_first_night_says_that_it_is_its_own_baseline(checked):
     "hostile", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}", "\x00"]
 )
 def test_hostile_samples_names_and_verdicts_stay_text(checked, hostile):
-    checked.manifests["clean"].metrics["pii"] = {hostile: {hostile: 3}}
+    checked.manifests["clean"].metrics["personal"] = {hostile: {hostile: 3}}
     checked.manifests["decontaminate"].metrics["evaluations"] = {hostile: {"examples": 1, "hit": 1, "documents": 1}}
     checked.manifests["clean"].diagnostics.clear()
     sample = {"reason": hostile, "source": hostile, "id": hostile, "sample": hostile}
@@ -257,7 +257,7 @@ def test_samples_of_any_number_and_length_keep_the_page_small(checked):
 def test_records_of_an_unknown_form_cost_nothing_else(checked, value):
     for node, name in (("clean", "reject_samples.json"), ("validate", "expectations.json"), ("validate", "drift.json")):
         checked.manifests[node].diagnostics = [checked.file(name, json.dumps(value).encode())]
-    checked.manifests["clean"].metrics["pii"] = value
+    checked.manifests["clean"].metrics["personal"] = value
     checked.manifests["decontaminate"].metrics = {"evaluations": value, "sources": value}
     assert page_of(checked).says("accuracy")
 
