@@ -103,7 +103,7 @@ def build(spec: BuildSpec, stage: Stage, *, tell: Any, stop: threading.Event) ->
         store = Store.open(Path(spec.store))
         _refuse_other_code(spec, stage, store)
         context = BuildContext(spec, stage, store, tell=tell, stopping=stop.is_set)
-        with store_errors(Path(spec.folder)):
+        with store_errors(Path(spec.folder)), context:
             stage.build(context)
         if stop.is_set() and not any(context.result.outputs.values()):
             raise Interrupted("stopped")

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from schemas.errors import StageFailed
 from schemas.manifest import FileRecord
-from tasks.engine.parts import map_parts
+from tasks.engine.parts import Workers, map_parts
 from tasks.engine.spec import BuildResult, BuildSpec, InputSpec
 from tasks.engine.stage import Part, PartFunction, PartResult, Stage, StoredFile
 from tasks.store.store import Store
@@ -85,6 +86,18 @@ class BuildContext:
         self._stopping = stopping
         self._told_at = 0.0
         self._calls = 0
+        self._workers = Workers(spec.workers)
+
+    def __enter__(self) -> BuildContext:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._workers.close()
+        else:
+            self._workers.abandon()
 
     def map_parts(self, function: PartFunction, parts: Sequence[Part]) -> list[PartResult]:
         self._calls += 1
@@ -94,7 +107,7 @@ class BuildContext:
             store=self._store,
             code=self._spec.code,
             folder=self.folder / f"map-{self._calls}",
-            workers=self._spec.workers,
+            workers=self._workers,
             reuse=self._spec.reuse_parts,
             stopping=self._stopping,
             done=lambda done, total: self.progress(done, total, "parts"),

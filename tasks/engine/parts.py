@@ -3,6 +3,9 @@
 So resuming after a kill and refreshing with a few new documents are the same thing: what is there is reused, the rest
 is computed. A part's key covers the stage's code, the function's name, the part's files by digest and its parameters;
 where parts run, and how many at a time, is not part of it.
+
+A build has one pool of processes for all its calls. Each of them takes about a second to start and to import what it
+needs, so the pool is started only where the parts done so far say that the rest takes longer.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import itertools
 import json
 import multiprocessing
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -24,6 +28,45 @@ from tasks.store.canonical import canonical_json, digest_json, digest_key
 from tasks.store.store import Store
 
 PART_FORMAT = 1
+
+WORTH_A_POOL_S = 2.0
+"""With less work left than this, starting processes would take longer than they save."""
+
+
+class Workers:
+    """The processes that work over the parts of one build: started when they are needed, kept until it ends.
+
+    Args:
+        count: How many at a time; 1 works in this process alone.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool: ProcessPoolExecutor | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether there are processes already."""
+        return self._pool is not None
+
+    def pool(self) -> ProcessPoolExecutor:
+        """Returns the processes."""
+        if self._pool is None:
+            # Spawned, not forked: a fork of a process with threads (Arrow, Polars) can lock up.
+            self._pool = ProcessPoolExecutor(self.count, mp_context=multiprocessing.get_context("spawn"))
+        return self._pool
+
+    def close(self) -> None:
+        """Ends the processes and waits for them: only the CPU time of processes that were reaped is counted."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def abandon(self) -> None:
+        """Leaves the processes to end by themselves, without what they have not begun."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
 
 
 def part_key(function: PartFunction, part: Part, code: str) -> str:
@@ -46,7 +89,7 @@ def map_parts(
     store: Store,
     code: str,
     folder: Path,
-    workers: int,
+    workers: Workers,
     reuse: bool = True,
     stopping: Callable[[], bool],
     done: Callable[[int, int], None],
@@ -59,7 +102,7 @@ def map_parts(
         store: Where finished parts are kept.
         code: Fingerprint of the stage's code.
         folder: Empty folder to work in.
-        workers: Processes at a time; 1 works in this one.
+        workers: The build's processes.
         reuse: Whether parts that are stored already count as finished.
         stopping: True once the run is to stop.
         done: Told how many parts are finished, of how many.
@@ -87,54 +130,57 @@ def map_parts(
         shutil.rmtree(place, ignore_errors=True)
         done(len(results), len(parts))
 
-    if workers <= 1 or len(waiting) <= 1:
-        for number, (part, key) in enumerate(waiting):
-            if stopping():
-                raise Interrupted("stopped between two parts")
-            place = _fresh(folder / f"part-{number}")
-            keep(part, key, place, function(part, place))
-    else:
-        _in_pool(function, waiting, folder, min(workers, len(waiting)), stopping, keep)
+    started = time.monotonic()
+    for number, (part, key) in enumerate(waiting):
+        left = len(waiting) - number
+        if workers.count > 1 and left > 1 and (workers.started or _takes_long(started, number, left)):
+            _in_pool(function, waiting[number:], folder / "pool", workers, stopping, keep)
+            break
+        if stopping():
+            raise Interrupted("stopped between two parts")
+        place = _fresh(folder / f"part-{number}")
+        keep(part, key, place, function(part, place))
     return [results[part.name] for part in parts]
+
+
+def _takes_long(started: float, done: int, left: int) -> bool:
+    return done > 0 and (time.monotonic() - started) / done * left > WORTH_A_POOL_S
 
 
 def _in_pool(
     function: PartFunction,
     waiting: Sequence[tuple[Part, str]],
     folder: Path,
-    workers: int,
+    workers: Workers,
     stopping: Callable[[], bool],
     keep: Callable[[Part, str, Path, Mapping[str, Any]], None],
 ) -> None:
-    # Spawned, not forked: a fork of a process with threads (Arrow, Polars) can lock up.
-    context = multiprocessing.get_context("spawn")
     upcoming = iter(enumerate(waiting))
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        running: dict[Future[Mapping[str, Any]], tuple[Part, str, Path]] = {}
-        try:
-            while True:
-                # Few at a time: to wait for many futures takes time with the square of their number.
-                for number, (part, key) in itertools.islice(upcoming, 2 * workers - len(running)):
-                    place = _fresh(folder / f"part-{number}")
-                    running[pool.submit(function, part, place)] = (part, key, place)
-                if not running:
-                    return
-                finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    part, key, place = running.pop(future)
-                    keep(part, key, place, future.result())
-                if stopping():
-                    raise Interrupted("stopped between two parts")
-        except BrokenProcessPool:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise StageKilled(
-                "a process that worked on its parts was killed, most likely because the machine ran out of memory",
-                hint="give it more memory, or lower `execution.workers` or the part size; finished parts are kept",
-            ) from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        # Left in peace, the pool is waited for: only the CPU time of processes that were reaped is counted.
+    pool = workers.pool()
+    running: dict[Future[Mapping[str, Any]], tuple[Part, str, Path]] = {}
+    try:
+        while True:
+            # Few at a time: to wait for many futures takes time with the square of their number.
+            for number, (part, key) in itertools.islice(upcoming, 2 * workers.count - len(running)):
+                place = _fresh(folder / f"part-{number}")
+                running[pool.submit(function, part, place)] = (part, key, place)
+            if not running:
+                return
+            finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            for future in finished:
+                part, key, place = running.pop(future)
+                keep(part, key, place, future.result())
+            if stopping():
+                raise Interrupted("stopped between two parts")
+    except BrokenProcessPool:
+        workers.abandon()
+        raise StageKilled(
+            "a process that worked on its parts was killed, most likely because the machine ran out of memory",
+            hint="give it more memory, or lower `execution.workers` or the part size; finished parts are kept",
+        ) from None
+    except BaseException:
+        workers.abandon()
+        raise
 
 
 def _fresh(folder: Path) -> Path:

@@ -34,7 +34,7 @@ from schemas.config.collect import CollectConfig
 from schemas.config.sources import FilesSource
 from tasks.collect.part import collect_part
 from tasks.collect.plan import plan_parts
-from tasks.engine.parts import map_parts
+from tasks.engine.parts import Workers, map_parts
 from tasks.readers.encodings import decode
 from tasks.readers.formats import format_of
 from tasks.readers.wikitext import plain_text
@@ -152,17 +152,20 @@ def _collect(place: Path, workers: int, sender: Any) -> None:
         warm = Path(folder) / "warm"
 
         def run(chosen: list[Any], workers: int) -> list[Any]:
-            return map_parts(
+            pool = Workers(workers)
+            found = map_parts(
                 collect_part,
                 chosen,
                 store=store,
                 code=str(workers),
                 folder=warm,
-                workers=workers,
+                workers=pool,
                 reuse=False,
                 stopping=lambda: False,
                 done=lambda done, total: None,
             )
+            pool.close()
+            return found
 
         decode(b"\xe9 warm")
         cpu = _cpu()

@@ -23,7 +23,7 @@ from tasks.dedup.stage import STAGE
 from tasks.engine.child import build
 from tasks.engine.context import StoredInput
 from tasks.engine.host import high_water_mark
-from tasks.engine.parts import map_parts
+from tasks.engine.parts import Workers, map_parts
 from tasks.engine.spec import BuildResult, BuildSpec, InputSpec
 from tasks.engine.stage import Part
 from tasks.store.store import Store
@@ -88,17 +88,19 @@ def sign(store: Store, records: list[FileRecord], workers: int) -> float:
     parts = [Part(f"{again}-{file.stored.name}", (file,), parameters) for again in range(REPEATS) for file in files]
     with tempfile.TemporaryDirectory(dir=store.root) as folder:
         started = time.monotonic()
+        pool = Workers(workers)
         map_parts(
             sign_part,
             parts,
             store=store,
             code="",
             folder=Path(folder),
-            workers=workers,
+            workers=pool,
             reuse=False,
             stopping=lambda: False,
             done=lambda done, total: None,
         )
+        pool.close()
         return time.monotonic() - started
 
 
