@@ -34,6 +34,7 @@ from schemas.config.collect import CollectConfig
 from schemas.config.sources import FilesSource
 from tasks.collect.part import collect_part
 from tasks.collect.plan import plan_parts
+from tasks.engine.context import StoredInputFile
 from tasks.engine.parts import Workers, map_parts
 from tasks.readers.encodings import decode
 from tasks.readers.formats import format_of
@@ -142,13 +143,16 @@ def _collect(place: Path, workers: int, sender: Any) -> None:
             "origin": "bench",
             "format": format_of(path.name),
             "first_seen": "2026-01-01",
+            "stored": False,
+            "fault": "",
         }
         for path in sorted(place.rglob("*"))
         if path.is_file()
     ]
-    parts = plan_parts(files, CollectConfig(sources=sources, part_bytes=PART_BYTES))
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(folder) / "store")
+        config = CollectConfig(sources=sources, part_bytes=PART_BYTES)
+        parts = plan_parts(files, config, lambda file: StoredInputFile(file, str(store.root)))
         warm = Path(folder) / "warm"
 
         def run(chosen: list[Any], workers: int) -> list[Any]:
