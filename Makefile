@@ -2,6 +2,7 @@
 # make test   sets everything up, then passes the tests
 # make test-integration   sets up real servers on loopback (PostgreSQL, by apt), then passes the tests that need them
 # make check  format, lint, types      make bench  benchmarks      make clean  forget what was built
+# make bench-data CORPUS=<folder> TASKS=<folder>   benchmarks of the data stages beside their peers, on real documents
 #
 # TORCH_INDEX=<address of an index that holds CPU builds of torch>: without it, pip takes torch from the index it is
 # configured with, which outside of a machine with a CPU build of its own means several GB of CUDA libraries.
@@ -10,7 +11,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 QUICKSTART = .nightmill/quickstart
 
-.PHONY: run test test-integration check bench setup quickstart-corpus clean
+.PHONY: run test test-integration check bench bench-data setup quickstart-corpus clean
 .DELETE_ON_ERROR:
 
 run: quickstart-corpus
@@ -30,6 +31,21 @@ check: .venv/ready-dev
 
 bench: .venv/ready-dev quickstart-corpus
 	.venv/bin/python tests/benchmarks/bench_spine.py
+
+BENCH = .venv/bin/python tests/benchmarks
+FIGURES = .nightmill/benchmarks
+
+bench-data: .venv/ready-dev .venv-peers/ready
+	@test -n "$(CORPUS)" -a -n "$(TASKS)" || { echo "say on what: make bench-data CORPUS=<folder> TASKS=<folder>"; exit 3; }
+	mkdir -p $(FIGURES)
+	$(BENCH)/bench_data.py $(CORPUS) --json $(FIGURES)/data.json
+	$(BENCH)/bench_collect.py $(CORPUS) --memory --json $(FIGURES)/collect.json
+	$(BENCH)/bench_http.py --json $(FIGURES)/http.json
+	$(BENCH)/bench_clean.py $(CORPUS) --json $(FIGURES)/clean.json
+	$(BENCH)/bench_clean_limits.py $(CORPUS)
+	$(BENCH)/bench_dedup.py $(CORPUS) --json $(FIGURES)/dedup.json
+	$(BENCH)/bench_decontaminate.py $(CORPUS) $(TASKS) --json $(FIGURES)/decontaminate.json
+	$(BENCH)/bench_validate.py $(CORPUS) --json $(FIGURES)/validate.json
 
 setup: .venv/ready
 
