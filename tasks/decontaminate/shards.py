@@ -20,7 +20,7 @@ from tasks.decontaminate.index import length_of
 from tasks.decontaminate.kernels import I64, U8, U64
 from tasks.decontaminate.matching import without
 from tasks.engine.stage import JSON, Part
-from tasks.tables.parquet import TableWriter, iterate_tables
+from tasks.tables.parquet import SMALL_LEVEL, TableWriter, iterate_tables
 
 LEAST_LEFT = 0.5
 """A document that keeps a smaller share of its tokens once the sentences hit are cut is a torso: it is dropped."""
@@ -133,7 +133,11 @@ def cut_shard(part: Part, folder: Path) -> dict[str, JSON]:
     joints = [np.zeros(0, dtype=np.uint64)]
     target = folder / file.stored.name
     writer = TableWriter(
-        target, SHARDED, rows_per_group=parameters["row_group_rows"], bytes_per_group=parameters["row_group_bytes"]
+        target,
+        SHARDED,
+        rows_per_group=parameters["row_group_rows"],
+        bytes_per_group=parameters["row_group_bytes"],
+        level=SMALL_LEVEL,
     )
     with (
         writer,

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from schemas.tables import CLEANED, SHARDED, SPLITS
 from tasks.engine.stage import JSON, Part
 from tasks.shard.sides import Sides, key
-from tasks.tables.parquet import TableWriter, iterate_tables
+from tasks.tables.parquet import SMALL_LEVEL, TableWriter, iterate_tables
 
 GATHERED_BYTES = 4 << 20
 """Text that is copied at a time into its shuffled order."""
@@ -63,7 +63,11 @@ def shard_group(part: Part, folder: Path) -> dict[str, JSON]:
 def _write(path: Path, tables: Sequence[pa.Table], rows: I64, clusters: Sequence[str], parameters: Any) -> JSON:
     counts: dict[str, dict[str, int]] = {}
     writer = TableWriter(
-        path, SHARDED, rows_per_group=parameters["row_group_rows"], bytes_per_group=parameters["row_group_bytes"]
+        path,
+        SHARDED,
+        rows_per_group=parameters["row_group_rows"],
+        bytes_per_group=parameters["row_group_bytes"],
+        level=SMALL_LEVEL,
     )
     with writer:
         for chosen, table in _gathered(tables, rows):

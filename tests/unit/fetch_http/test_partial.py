@@ -48,7 +48,7 @@ def test_ranges_count_encoded_bytes(site: Site, fetch: Fetch, shelf: Shelf) -> N
     assert ranges(site)[1].startswith("bytes=")
 
 
-@pytest.mark.parametrize("validators", [{"etag": 'W/"v"', "modified": 1.6e9}, {}, {"modified": time.time() + 60}])
+@pytest.mark.parametrize("validators", [{"etag": 'W/"v"', "modified": 1.6e9}, {}, {"modified": 4e9}])
 def test_without_a_strong_validator_a_download_starts_over(
     site: Site, fetch: Fetch, shelf: Shelf, validators: dict[str, object]
 ) -> None:

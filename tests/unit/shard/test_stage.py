@@ -126,7 +126,8 @@ def test_documents_leave_train_when_their_cluster_merges_with_one_held_out(bench
         next(identity for identity, side in before.items() if side == wanted) for wanted in ("test", "valid")
     )
     merged = {train[0]: [train[0], test], train[1]: [train[1], valid, train[2]], test: [train[2], test]}
-    gone = {"id": "f" * 32, "source": "docs", "path": "x", "offset": 0, "kind": "near", "jaccard": 0.9}
+    gone = {"id": "f" * 32, "source": "docs", "path": "x", "offset": 0, "kind": "near", "jaccard": 0.9, "via": "e" * 32}
+    gone |= {"via_jaccard": 0.9}
     duplicates = [gone | {"cluster": train[0], "kept": train[2]}]
     first = shard(bench, parts, duplicates, merged={}, shard_bytes=8_000)
     built = shard(bench, parts, duplicates, merged, shard_bytes=8_000)
