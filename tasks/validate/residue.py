@@ -16,7 +16,8 @@ from tasks.validate import kernel
 
 KINDS = ("emails", "phones", "cards", "resident_ids", "ibans", "ip_addresses")
 
-_EMAIL = r"[A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}"
+# With the path that may follow: `git@host.org:owner/name` is where a program logs in, not where somebody is written to.
+_EMAIL = r"[A-Za-z0-9][A-Za-z0-9._%+-]*@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?::[A-Za-z0-9_~/])?"
 # A number not inside a word or after a dot; its digits may stand in groups. Letters of other scripts may touch it.
 _NUMBER = r"(?:^|[^0-9A-Za-z_.])\+?[0-9](?:[ -]?[0-9]){9,}[0-9Xx](?-u:\b)"
 _IBAN = r"(?-u:\b)[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?-u:\b)"
@@ -33,7 +34,8 @@ _RESERVED = re.compile(
     r"|198\.1[89]\.|198\.51\.100\.|203\.0\.113\."
 )
 """IPv4 networks that are nobody's on the internet (RFC 6890)."""
-_MOBILE = re.compile(r"(?:86)?1[3-9]\d{9}")
+_MOBILE = re.compile(r"(?:86)?1(?:3\d|4[5-9]|5[0-35-9]|6[2567]|7[0-8]|8\d|9[0-35-9])\d{8}")
+"""Numbers in the ranges that are in use: others of eleven digits are counts of bytes and the like."""
 _CARD = re.compile(
     r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|35\d{14}|3(?:0[0-5]|[68]\d)\d{11}|6(?:011|5\d\d)\d{12}"
     r"|62\d{14,17}"
@@ -60,8 +62,8 @@ def count(texts: pl.Series, marks: kernel.U8) -> dict[str, kernel.I32]:
 
 
 def is_address_of_somebody(match: str) -> bool:
-    """Whether an e-mail address is none of those that are reserved for examples."""
-    return not _NOBODYS_DOMAINS.search(match.rpartition("@")[2])
+    """Whether an e-mail address is none of those that are reserved for examples, and no login with a path."""
+    return ":" not in match and not _NOBODYS_DOMAINS.search(match.rpartition("@")[2])
 
 
 def is_mobile(match: str) -> bool:

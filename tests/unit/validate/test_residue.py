@@ -46,6 +46,8 @@ def test_personal_data_is_found_in_both_languages(text: str, kinds: dict[str, in
         "GB82 WEST 1234 5698 7654 33",
         "127.0.0.1, 192.168.1.1, 10.0.0.3 and version 300.1.2.3",
         "邮箱<EMAIL>，电话<PHONE>",
+        "git clone git@somewhere.org:owner/name, LIKE '%@somewhere.org'",
+        "a count of 14118073569 bytes",
     ],
 )
 def test_what_only_looks_like_it_is_not(text: str) -> None:
