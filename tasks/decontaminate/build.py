@@ -21,13 +21,13 @@ from tasks.decontaminate import kernels
 from tasks.decontaminate.evaluation import Kind, check_faults, find_places, read_evaluation
 from tasks.decontaminate.hits import Places, write_hits
 from tasks.decontaminate.index import ANSWERS, GRAMS, documents_of, index_evaluation, index_training, open_index
-from tasks.decontaminate.kernels import U64
 from tasks.decontaminate.look import file_path
 from tasks.decontaminate.matching import boilerplate, count_documents, find_shared, inside, without
 from tasks.decontaminate.provenance import card_of, count_shard
 from tasks.decontaminate.shards import WANTED, cut_shard
 from tasks.engine.stage import Context, InputFile, Part, PartResult, StoredFile
 from tasks.tables.parquet import TableWriter
+from tasks.text.utf8 import U64
 
 HELD_OUT = ("valid", "test")
 

@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 
 from schemas.errors import BadInputError
 from tasks.decontaminate import kernels
-from tasks.decontaminate.grams import Length, batches, find_grams
-from tasks.decontaminate.kernels import U64
+from tasks.decontaminate.grams import BATCH_BYTES, Length, find_grams
 from tasks.engine.stage import JSON, Part
 from tasks.readers.faults import Fault
 from tasks.readers.records import read_records
-from tasks.tables.parquet import TableWriter, iterate_tables, write_table
+from tasks.tables.parquet import TableWriter, batches, iterate_tables, write_table
+from tasks.text.utf8 import U64
 
 Kind = Literal["documents", "examples", "texts"]
 """Rows of a file: SHARDED, EXAMPLES or `TEXTS`."""
@@ -151,7 +151,7 @@ def find_places(part: Part, folder: Path) -> dict[str, JSON]:
     examples: set[str] = set()
     frames = [pl.DataFrame(schema=_PLACES)]
     for ids, texts, _ in texts_of(part.files[0].path, part.parameters["kind"]):
-        for batch in batches(pa.table({"id": ids, "text": texts}), "text"):
+        for batch in batches(pa.table({"id": ids, "text": texts}), "text", BATCH_BYTES):
             found = find_grams(batch["text"], length, whole=True)
             places, _ = kernels.among(found.values, wanted, bits)
             holders = pl.Series(batch["id"].take(pa.array(found.texts_of(places))))

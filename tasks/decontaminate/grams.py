@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tasks.decontaminate import kernels
-from tasks.decontaminate.kernels import I64, U8, U64
+from tasks.text.utf8 import I64, U8, U64
 
 BATCH_BYTES = 1 << 20
 """Text that is taken at a time; a token of one byte takes about 50 bytes while it is."""
@@ -81,14 +79,3 @@ def find_grams(texts: pa.ChunkedArray | pa.Array, length: Length, *, whole: bool
     hashes, begins, ends, edges, before = kernels.tokenize(content, starts, kernels.folding_table())
     values, firsts, sizes, ahead = kernels.ngrams(hashes, edges, before, length.ngram, length.least, whole)
     return Grams(values, firsts, sizes, ahead, hashes, begins, ends, before)
-
-
-def batches(table: pa.Table, column: str) -> Iterator[pa.Table]:
-    """Yields the rows of a table in order, as many at a time as have `BATCH_BYTES` of text, but at least one."""
-    bounds = np.cumsum(np.asarray(pc.binary_length(table[column])))
-    begin = 0
-    while begin < table.num_rows:
-        before = bounds[begin - 1] if begin else 0
-        end = max(begin + 1, int(np.searchsorted(bounds, before + BATCH_BYTES, side="right")))
-        yield table.slice(begin, end - begin)
-        begin = end

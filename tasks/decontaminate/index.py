@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from tasks.decontaminate import kernels
 from tasks.decontaminate.evaluation import texts_of
-from tasks.decontaminate.grams import Length, batches, find_grams
-from tasks.decontaminate.kernels import I64, U64
+from tasks.decontaminate.grams import BATCH_BYTES, Length, find_grams
 from tasks.engine.stage import JSON, Part
-from tasks.tables.parquet import iterate_tables
+from tasks.tables.parquet import batches, iterate_tables
+from tasks.text.utf8 import I64, U64
 
 SEGMENT_GRAMS = 1 << 21
 """N-grams in a segment before repetitions are left out: 16 MiB."""
@@ -45,7 +45,7 @@ def index_training(part: Part, folder: Path) -> dict[str, JSON]:
         for row in table.group_by(["source", "language"]).aggregate([([], "count_all")]).to_pylist():
             counts = documents.setdefault(row["source"], {})
             counts[row["language"]] = counts.get(row["language"], 0) + row["count_all"]
-        for batch in batches(table, "text"):
+        for batch in batches(table, "text", BATCH_BYTES):
             found = find_grams(batch["text"], length, whole=False)
             pending.append(kernels.once_a_text(found.values, found.ahead))
             held += len(pending[-1])
@@ -80,7 +80,7 @@ def index_evaluation(part: Part, folder: Path) -> dict[str, JSON]:
     short = 0
     for ids, texts, is_answer in texts_of(part.files[0].path, part.parameters["kind"]):
         examples.update(ids.to_pylist())
-        for batch in batches(pa.table({"text": texts}), "text"):
+        for batch in batches(pa.table({"text": texts}), "text", BATCH_BYTES):
             found = find_grams(batch["text"], length, whole=True)
             short += int((np.diff(found.ahead) == 0).sum())
             unique = kernels.unique(found.values)

@@ -5,21 +5,11 @@ Compiling takes a few CPU seconds once per machine; afterwards loading from numb
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
-import numpy.typing as npt
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-U8 = npt.NDArray[np.uint8]
-U32 = npt.NDArray[np.uint32]
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from tasks.text.utf8 import I64, U8, U32, U64, Bools, compiled
 
 BEGINS = 1
 """Edge of a token: it stands at the beginning of a text, line or sentence."""
@@ -58,14 +48,6 @@ _S32 = np.uint64(32)
 _S33 = np.uint64(33)
 
 
-def _compiled(function: F) -> F:
-    try:
-        made: Any = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # there is no folder that numba could write its cache to
-        made = numba.njit(nogil=True)(function)
-    return cast(F, made)
-
-
 @cache
 def folding_table() -> U32:
     """Returns for each code point of the first planes what it counts as.
@@ -91,7 +73,7 @@ def folding_table() -> U32:
     return table
 
 
-@_compiled
+@compiled
 def tokenize(data: U8, starts: I64, table: U32) -> tuple[U64, I64, I64, U8, I64]:
     """Finds the tokens of many texts.
 
@@ -161,7 +143,7 @@ def tokenize(data: U8, starts: I64, table: U32) -> tuple[U64, I64, I64, U8, I64]
     return hashes[:used], begins[:used], ends[:used], edges[:used], before
 
 
-@_compiled
+@compiled
 def ngrams(hashes: U64, edges: U8, before: I64, length: int, least: int, whole: bool) -> tuple[U64, I64, U8, I64]:
     """Hashes all rows of `length` tokens of each text, and shorter ones that stand for themselves.
 
@@ -221,7 +203,7 @@ def ngrams(hashes: U64, edges: U8, before: I64, length: int, least: int, whole: 
     return values[:used], firsts[:used], sizes[:used], ahead
 
 
-@_compiled
+@compiled
 def once_a_text(values: U64, ahead: I64) -> U64:
     """Returns the hashes of each text without repetitions inside it."""
     found = np.empty(len(values), dtype=np.uint64)
@@ -250,7 +232,7 @@ def once_a_text(values: U64, ahead: I64) -> U64:
     return found[:used]
 
 
-@_compiled
+@compiled
 def condense(ordered: U64) -> tuple[int, I64, U32]:
     """Leaves, in place, one of each value of a sorted array at its front.
 
@@ -283,7 +265,7 @@ def unique(values: U64) -> U64:
     return ordered[:used].copy()
 
 
-@_compiled
+@compiled
 def union(groups: I64, begins: I64, ends: I64) -> tuple[I64, I64]:
     """Unites overlapping ranges of each group.
 
@@ -308,7 +290,7 @@ def union(groups: I64, begins: I64, ends: I64) -> tuple[I64, I64]:
     return firsts[:used].copy(), finishes[:used].copy()
 
 
-@_compiled
+@compiled
 def shared(left: U64, right: U64) -> I64:
     """Returns the places in `left` of what both have; both are sorted and without repetitions."""
     found = np.empty(min(len(left), len(right)), dtype=np.int64)
@@ -328,7 +310,7 @@ def shared(left: U64, right: U64) -> I64:
     return found[:used].copy()
 
 
-@_compiled
+@compiled
 def among(values: U64, wanted: U64, bits: U8) -> tuple[I64, I64]:
     """Returns the places in `values` of what is wanted, and its first place in `wanted`.
 
@@ -367,7 +349,7 @@ def remainders(wanted: U64) -> U8:
     return bits
 
 
-@_compiled
+@compiled
 def confirmed(
     firsts: I64, sizes: U8, tokens: U64, rows: I64, wanted: U64, wanted_tokens: U64, wanted_starts: I64
 ) -> Bools:

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 from schemas.tables import SHARDED
 from tasks.decontaminate import kernels
 from tasks.decontaminate.cutting import Remainder, Span, cut, merge, widen
-from tasks.decontaminate.grams import Grams, Length, batches, find_grams
+from tasks.decontaminate.grams import BATCH_BYTES, Grams, Length, find_grams
 from tasks.decontaminate.index import length_of
-from tasks.decontaminate.kernels import I64, U8, U64
 from tasks.decontaminate.matching import without
 from tasks.engine.stage import JSON, Part
-from tasks.tables.parquet import SMALL_LEVEL, TableWriter, iterate_tables
+from tasks.tables.parquet import SMALL_LEVEL, TableWriter, batches, iterate_tables
+from tasks.text.utf8 import I64, U8, U64
 
 LEAST_LEFT = 0.5
 """A document that keeps a smaller share of its tokens once the sentences hit are cut is a torso: it is dropped."""
@@ -145,7 +145,7 @@ def cut_shard(part: Part, folder: Path) -> dict[str, JSON]:
         TableWriter(folder / "documents.parquet", HIT_DOCUMENTS) as documents,
     ):
         for group in iterate_tables(file.path, SHARDED.names):
-            for table in batches(group, "text"):
+            for table in batches(group, "text", BATCH_BYTES):
                 hits, found, new = _cut_all(table, wanted, length, parameters["max_share"])
                 if hits:
                     joints.append(new)

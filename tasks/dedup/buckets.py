@@ -19,8 +19,8 @@ import numpy.typing as npt
 from schemas.errors import Interrupted
 from tasks.dedup import comparing
 from tasks.dedup.index import Corpus
-from tasks.dedup.kernels import I32, I64, U64, Flags
 from tasks.dedup.signatures import BAND_ROWS, BANDS, EQUAL_ROWS, EQUALS
+from tasks.text.utf8 import I32, I64, U64, Bools
 
 BYTES_PER_ENTRY = 64
 """Held for each entry of the tables that is looked at: hash, number, order and what sorting takes."""
@@ -75,10 +75,10 @@ class Buckets:
     """
 
     def __init__(
-        self, corpus: Corpus, days: I32, fresh: Flags, copies: Flags, folder: Path, memory: int, number: int
+        self, corpus: Corpus, days: I32, fresh: Bools, copies: Bools, folder: Path, memory: int, number: int
     ) -> None:
         self.pieces: list[Piece] = []
-        self.candidates: Flags = np.zeros(corpus.size, dtype=bool)
+        self.candidates: Bools = np.zeros(corpus.size, dtype=bool)
         self.copies = copies
         self._corpus = corpus
         self._days = days
@@ -194,7 +194,7 @@ class Buckets:
         self.pieces.append(Piece(equal, members, flags, events, spans))
 
 
-def _shared(differs: Flags, count: int) -> tuple[I64, Flags]:
+def _shared(differs: Bools, count: int) -> tuple[I64, Bools]:
     """Numbers groups of equal neighbours; returns that, and which elements are not alone in theirs."""
     first = np.ones(count + 1, dtype=bool)
     first[1:-1] = differs

@@ -21,8 +21,8 @@ from tasks.dedup import comparing
 from tasks.dedup.buckets import Buckets, Piece
 from tasks.dedup.earlier import Earlier
 from tasks.dedup.index import Corpus
-from tasks.dedup.kernels import I32, I64, Flags
 from tasks.dedup.shingles import Shingles
+from tasks.text.utf8 import I32, I64, Bools
 
 COMPARISONS_PER_DOCUMENT = 1_000
 """In one bucket, with documents that are not in its cluster: a bucket of a million would else take days."""
@@ -88,8 +88,8 @@ class Clusters:
     above: I32
     since: I32
     days: I32
-    fresh: Flags
-    copies: Flags
+    fresh: Bools
+    copies: Bools
     counts: Counts = field(default_factory=Counts)
 
     def members(self) -> I32:
@@ -144,7 +144,7 @@ def find_clusters(
         attempt += 1
 
 
-def _known(corpus: Corpus, earlier: Earlier, days: I32, fresh: Flags) -> Clusters:
+def _known(corpus: Corpus, earlier: Earlier, days: I32, fresh: Bools) -> Clusters:
     """Returns the clusters that were found before, without those that are to be compared anew."""
     parents = np.arange(corpus.size, dtype=np.int32)
     above = np.full(corpus.size, -1, dtype=np.int32)

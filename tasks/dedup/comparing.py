@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.dedup.kernels import F64, I32, I64, U8, U64, Flags, compiled
+from tasks.text.utf8 import F64, I32, I64, U8, U64, Bools, compiled
 
 SOMEWHERE = 8
 """Shingles of a set that are in memory once one of them is: a comparison that ends at once costs that much."""
@@ -128,7 +128,7 @@ def join_similar(
     places: I64,
     start: int,
     whole: U8,
-    fresh: Flags,
+    fresh: Bools,
     sets: I32,
     shingles: U64,
     bounds: I64,

@@ -19,9 +19,9 @@ import numpy.typing as npt
 
 from schemas.errors import DamagedArtifact
 from tasks.dedup.index import Corpus, PartFiles
-from tasks.dedup.kernels import I64, Flags
 from tasks.dedup.signatures import KEYS
 from tasks.engine.stage import InputFile, InputOutput
+from tasks.text.utf8 import I64, Bools
 
 PARTS = "index/parts.json"
 MEMBERS = "index/members.npy"
@@ -54,7 +54,7 @@ class Earlier:
         duplicates: The earlier table of duplicates, None if there is none.
     """
 
-    fresh: Flags
+    fresh: Bools
     members: npt.NDArray[Any]
     duplicates: Path | None
 
@@ -123,7 +123,7 @@ def _translated(before: Corpus, members: npt.NDArray[Any], duplicates: Path, cor
     return _whole_clusters(members, now, fresh, duplicates)
 
 
-def _whole_clusters(members: npt.NDArray[Any], now: I64, fresh: Flags, duplicates: Path) -> Earlier:
+def _whole_clusters(members: npt.NDArray[Any], now: I64, fresh: Bools, duplicates: Path) -> Earlier:
     """Leaves out the clusters that lost a document; what is left of them is fresh."""
     roots, cluster = np.unique(members["root"], return_inverse=True)
     broken = np.zeros(len(roots), dtype=bool)
@@ -159,7 +159,7 @@ class _Lookup:
 
     digests: npt.NDArray[Any]
     numbers: I64
-    taken: Flags
+    taken: Bools
 
     @classmethod
     def of(cls, corpus: Corpus, parts: list[int]) -> _Lookup:

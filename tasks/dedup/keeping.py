@@ -17,9 +17,9 @@ from tasks.dedup import comparing
 from tasks.dedup.clusters import Clusters, Limits
 from tasks.dedup.earlier import MEMBER
 from tasks.dedup.index import Corpus
-from tasks.dedup.kernels import F64, I32, I64, Flags
 from tasks.dedup.shingles import Shingles
 from tasks.dedup.signatures import LOCATOR
+from tasks.text.utf8 import F64, I32, I64, Bools
 
 Keep = Literal["earliest", "longest", "best"]
 
@@ -125,7 +125,7 @@ def _decide(
     return Decided(_records(documents, clusters, documents[earliest], founders, gone), rows.cast(NUMBERED))
 
 
-def _records(documents: I32, clusters: Clusters, earliest: I32, founders: Flags, gone: I64) -> npt.NDArray[Any]:
+def _records(documents: I32, clusters: Clusters, earliest: I32, founders: Bools, gone: I64) -> npt.NDArray[Any]:
     records = np.zeros(len(documents), dtype=MEMBER)
     records["number"] = documents
     records["root"] = clusters.parents[documents]

@@ -9,23 +9,11 @@ can be written each process compiles for itself.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
-import numpy.typing as npt
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-U8 = npt.NDArray[np.uint8]
-U32 = npt.NDArray[np.uint32]
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-Flags = npt.NDArray[np.bool_]
+from tasks.text.utf8 import I64, U8, U32, U64, Bools, compiled
 
 FOLDED_PLANES = 2
 """Planes of Unicode that the folding table covers; planes 2 and 3 are ideographs, the rest has no letters."""
@@ -44,15 +32,6 @@ _FMIX_1 = np.uint32(0x85EBCA6B)
 _FMIX_2 = np.uint32(0xC2B2AE35)
 _S16 = np.uint32(16)
 _S13 = np.uint32(13)
-
-
-def compiled(function: F) -> F:
-    compiled: Any
-    try:
-        compiled = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # numba found no folder that it can write its cache to
-        compiled = numba.njit(nogil=True)(function)
-    return cast(F, compiled)
 
 
 @cache
@@ -77,7 +56,7 @@ def permutations(count: int, seed: int) -> tuple[U32, U32]:
 
 @compiled
 def shingle(
-    data: U8, starts: I64, by_character: Flags, table: U32, words: int, characters: int
+    data: U8, starts: I64, by_character: Bools, table: U32, words: int, characters: int
 ) -> tuple[U64, I64, I64]:
     """Hashes the shingles of many texts.
 

@@ -21,9 +21,9 @@ from schemas.tables import CLEANED, CLUSTERS, DUPLICATES
 from tasks.dedup.earlier import Earlier
 from tasks.dedup.index import Corpus
 from tasks.dedup.keeping import NUMBERED, Decided
-from tasks.dedup.kernels import Flags
 from tasks.engine.stage import JSON, Part
 from tasks.tables.parquet import TableWriter, iterate_tables, write_table
+from tasks.text.utf8 import Bools
 
 BYTES_PER_ROW = 1024
 """Of the table of duplicates, held while a range of it is sorted."""
@@ -79,7 +79,7 @@ def keep_rows(part: Part, folder: Path) -> dict[str, JSON]:
 
 
 def write_duplicates(
-    path: Path, earlier: Earlier, fresh: Flags, decided: Iterable[Decided], folder: Path, memory: int
+    path: Path, earlier: Earlier, fresh: Bools, decided: Iterable[Decided], folder: Path, memory: int
 ) -> Outcome:
     """Writes the table of the documents that go.
 

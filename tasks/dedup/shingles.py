@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 
 from schemas.errors import Interrupted
 from tasks.dedup.index import Corpus
-from tasks.dedup.kernels import I32, I64, U64
-from tasks.dedup.signatures import Shingling, Texts, batches, shingle_texts
+from tasks.dedup.signatures import BATCH_BYTES, Shingling, Texts, shingle_texts
+from tasks.tables.parquet import batches
+from tasks.text.utf8 import I32, I64, U64
 
 
 class Shingles:
@@ -86,5 +87,7 @@ def _rows(path: Path, rows: I64) -> Iterator[pa.Table]:
             end = begin + file.metadata.row_group(group).num_rows
             inside = rows[np.searchsorted(rows, begin) : np.searchsorted(rows, end)] - begin
             if len(inside):
-                yield from batches(file.read_row_group(group, columns=["language", "text"]).take(inside))
+                yield from batches(
+                    file.read_row_group(group, columns=["language", "text"]).take(inside), "text", BATCH_BYTES
+                )
             begin = end

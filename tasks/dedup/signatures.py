@@ -24,7 +24,8 @@ import pyarrow.parquet as pq
 from schemas.tables import LANGUAGES
 from tasks.dedup import kernels
 from tasks.engine.stage import JSON, Part
-from tasks.tables.parquet import iterate_tables
+from tasks.tables.parquet import batches, iterate_tables
+from tasks.text.utf8 import F64, I64, U8, U64
 
 KEYS = "keys.npy"
 """`KEY[n]`."""
@@ -77,8 +78,8 @@ class Shingling:
 class Texts:
     """Texts of a table in UTF-8, and where each begins and the last one ends: int64[n + 1]."""
 
-    data: kernels.U8
-    starts: kernels.I64
+    data: U8
+    starts: I64
 
     @classmethod
     def of(cls, table: pa.Table) -> Texts:
@@ -102,7 +103,7 @@ def sign_part(part: Part, folder: Path) -> dict[str, JSON]:
     for group in iterate_tables(path, ["id", *LOCATOR, "first_seen", "language", "text"]):
         for source, number in _counts(group["source"]):
             sources[source] = sources.get(source, 0) + number
-        for table in batches(group):
+        for table in batches(group, "text", BATCH_BYTES):
             here = slice(row, row + table.num_rows)
             texts = Texts.of(table)
             shingles, ends, letters = shingle_texts(table, texts, shingling)
@@ -122,7 +123,7 @@ def sign_part(part: Part, folder: Path) -> dict[str, JSON]:
     return {"sources": dict(sorted(sources.items()))}
 
 
-def _save_sorted(hashes_path: Path, rows_path: Path, hashes: kernels.U64, numbers: kernels.I64) -> None:
+def _save_sorted(hashes_path: Path, rows_path: Path, hashes: U64, numbers: I64) -> None:
     rows = np.empty(hashes.shape, dtype=np.uint32)
     for line in range(len(hashes)):
         order = np.argsort(hashes[line], kind="stable")
@@ -132,18 +133,7 @@ def _save_sorted(hashes_path: Path, rows_path: Path, hashes: kernels.U64, number
     np.save(rows_path, rows, allow_pickle=False)
 
 
-def batches(table: pa.Table) -> Iterator[pa.Table]:
-    """Yields the rows of a table in order, as many at a time as have `BATCH_BYTES` of text, but at least one."""
-    bounds = np.cumsum(np.asarray(pc.binary_length(table["text"])))
-    begin = 0
-    while begin < table.num_rows:
-        before = bounds[begin - 1] if begin else 0
-        end = max(begin + 1, int(np.searchsorted(bounds, before + BATCH_BYTES, side="right")))
-        yield table.slice(begin, end - begin)
-        begin = end
-
-
-def shingle_texts(table: pa.Table, texts: Texts, shingling: Shingling) -> tuple[kernels.U64, kernels.I64, kernels.I64]:
+def shingle_texts(table: pa.Table, texts: Texts, shingling: Shingling) -> tuple[U64, I64, I64]:
     """Returns the shingles of the texts of a table; see `kernels.shingle`."""
     by_character = np.asarray(pc.is_in(table["language"], pa.array(CHARACTER_LANGUAGES)).combine_chunks())
     return kernels.shingle(
@@ -151,7 +141,7 @@ def shingle_texts(table: pa.Table, texts: Texts, shingling: Shingling) -> tuple[
     )
 
 
-def _keys(table: pa.Table, texts: Texts, letters: kernels.I64) -> npt.NDArray[np.void]:
+def _keys(table: pa.Table, texts: Texts, letters: I64) -> npt.NDArray[np.void]:
     keys = np.zeros(table.num_rows, dtype=KEY)
     squeezed, ends, characters = kernels.squeeze(texts.data, texts.starts)
     content = squeezed.data
@@ -177,7 +167,7 @@ def _keys(table: pa.Table, texts: Texts, letters: kernels.I64) -> npt.NDArray[np
     return keys
 
 
-def _quality(letters: kernels.I64, size: kernels.I64) -> kernels.F64:
+def _quality(letters: I64, size: I64) -> F64:
     """Returns how much of a text is letters and digits, times how long it is in them, from 0 to 1.
 
     Both are counted in bytes of UTF-8, of which a Chinese character has three: about what it says in English letters.

@@ -129,3 +129,14 @@ def iterate_tables(path: Path, columns: list[str] | None = None) -> Iterator[pa.
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, columns=columns)
+
+
+def batches(table: pa.Table, column: str, max_bytes: int) -> Iterator[pa.Table]:
+    """Yields the rows of a table in order, as many at a time as have `max_bytes` of text, but at least one."""
+    bounds = np.cumsum(np.asarray(pc.fill_null(pc.binary_length(table[column]), 0)))
+    begin = 0
+    while begin < table.num_rows:
+        before = bounds[begin - 1] if begin else 0
+        end = max(begin + 1, int(np.searchsorted(bounds, before + max_bytes, side="right")))
+        yield table.slice(begin, end - begin)
+        begin = end

@@ -7,23 +7,14 @@ compiling takes some seconds once per machine, loading from the cache half a sec
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-F = TypeVar("F", bound=Callable[..., Any])
+from tasks.text.utf8 import F32, I32, I64, U8, U32, U64, compiled
 
-U8 = npt.NDArray[np.uint8]
-U16 = npt.NDArray[np.uint16]
-U32 = npt.NDArray[np.uint32]
-U64 = npt.NDArray[np.uint64]
-I32 = npt.NDArray[np.int32]
-I64 = npt.NDArray[np.int64]
-F32 = npt.NDArray[np.float32]
 Int = Any
 """A whole number of 64 bits: an `int` here, an `np.int64` once compiled."""
 
@@ -54,15 +45,6 @@ _S29 = np.uint64(29)
 _S8 = np.uint64(8)
 _ONE = np.uintp(1)
 _SEVEN_LETTERS = np.uint64(0x00FFFFFFFFFFFFFF)
-
-
-def _compiled(function: F) -> F:
-    compiled: Any
-    try:
-        compiled = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # numba found no folder that it can write its cache to
-        compiled = numba.njit(nogil=True)(function)
-    return cast(F, compiled)
 
 
 @cache
@@ -96,7 +78,7 @@ def ascii_classes() -> U8:
     return table
 
 
-@_compiled
+@compiled
 def _inserted(sketch: U32, used: int, value: np.uint32) -> int:
     """Puts a value into a sorted sketch unless it stands there, and returns how many the sketch has then."""
     place = used
@@ -112,7 +94,7 @@ def _inserted(sketch: U32, used: int, value: np.uint32) -> int:
     return min(used + 1, len(sketch))
 
 
-@_compiled
+@compiled
 def _point(data: U8, place: Int) -> tuple[Int, int]:
     """Returns the code point at a place, and its bytes."""
     byte = np.int64(data[place])
@@ -127,7 +109,7 @@ def _point(data: U8, place: Int) -> tuple[Int, int]:
     return upper | (np.int64(data[place + 2]) & 0x3F) << 6 | (np.int64(data[place + 3]) & 0x3F), 4
 
 
-@_compiled
+@compiled
 def _folded(point: Int, table: U32) -> Int:
     """Returns the letter or digit that a code point counts as; 1 for whitespace, 0 for any other separator."""
     if point < _TABLE_POINTS:
@@ -135,7 +117,7 @@ def _folded(point: Int, table: U32) -> Int:
     return point if point < _IDEOGRAPHS_END else _SEPARATOR
 
 
-@_compiled
+@compiled
 def _words(data: U8, place: Int, end: Int, table: U32, tokens: U64) -> tuple[Int, int]:
     """Writes the hashes of the words from a place on, until `tokens` is full; returns where it stopped, and how many.
 
@@ -184,7 +166,7 @@ def _words(data: U8, place: Int, end: Int, table: U32, tokens: U64) -> tuple[Int
     return np.int64(at), found
 
 
-@_compiled
+@compiled
 def _characters(data: U8, place: Int, end: Int, table: U32, tokens: U64) -> tuple[Int, int]:
     """As `_words`, but of single letters and digits."""
     found = 0
@@ -199,7 +181,7 @@ def _characters(data: U8, place: Int, end: Int, table: U32, tokens: U64) -> tupl
     return place, found
 
 
-@_compiled
+@compiled
 def _whole(data: U8, begin: Int, end: Int, table: U32) -> np.uint64:
     """Returns the hash of a text's bytes without outer ASCII whitespace, every run of it inside as one space."""
     hashed = _LETTER_START
@@ -218,7 +200,7 @@ def _whole(data: U8, begin: Int, end: Int, table: U32) -> np.uint64:
     return hashed
 
 
-@_compiled
+@compiled
 def _length(data: U8, begin: Int, end: Int, table: U32) -> int:
     """Returns the characters of a text without outer whitespace."""
     while begin < end:
@@ -239,7 +221,7 @@ def _length(data: U8, begin: Int, end: Int, table: U32) -> int:
     return length
 
 
-@_compiled
+@compiled
 def _replaced(data: U8, begin: Int, end: Int) -> int:
     """Returns how many U+FFFD a text holds."""
     some = 0
@@ -252,7 +234,7 @@ def _replaced(data: U8, begin: Int, end: Int) -> int:
     return found
 
 
-@_compiled
+@compiled
 def _marks(data: U8, begin: Int, end: Int, classes: U8) -> int:
     """Returns what a text may hold, of `AT_SIGN`, `LONG_NUMBER`, `ACCOUNT` and `ADDRESS`."""
     signs = figures = 0
@@ -298,7 +280,7 @@ def _marks(data: U8, begin: Int, end: Int, classes: U8) -> int:
     return mark
 
 
-@_compiled
+@compiled
 def scan(
     data: U8,
     starts: I64,
@@ -395,7 +377,7 @@ def scan(
     return offsets
 
 
-@_compiled
+@compiled
 def resemblance(left: U32, right: U32) -> float:
     """Returns the estimated Jaccard similarity of two sketches: exact for texts of no more shingles than it holds."""
     width = len(left)
@@ -417,7 +399,7 @@ def resemblance(left: U32, right: U32) -> float:
     return shared / seen if seen else 0.0
 
 
-@_compiled
+@compiled
 def neighbours(
     sketches: U32,
     ranks: U64,
@@ -490,7 +472,7 @@ def neighbours(
                 places[owner, at, 1] = document
 
 
-@_compiled
+@compiled
 def similarity(left: U64, right: U64) -> float:
     """Returns the Jaccard similarity of two sets of shingles, each sorted and without repetitions."""
     a = b = shared = 0

@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 
 from schemas.tables import SHARDED
 from tasks.engine.stage import JSON, Part
-from tasks.tables.parquet import TableWriter
+from tasks.tables.parquet import TableWriter, batches
+from tasks.text.utf8 import I32, I64, U8, U32, U64
 from tasks.validate import kernel, residue
 from tasks.validate.profile import Profile, bins
 
@@ -142,21 +143,10 @@ def numbered(names: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
     return numbers
 
 
-def batches(table: pa.Table) -> Iterator[pa.Table]:
-    """Yields the rows of a table in order, as many at a time as have `BATCH_BYTES` of text, but at least one."""
-    bounds = np.cumsum(np.asarray(pc.fill_null(pc.binary_length(table["text"]), 0)))
-    begin = 0
-    while begin < table.num_rows:
-        before = bounds[begin - 1] if begin else 0
-        end = max(begin + 1, int(np.searchsorted(bounds, before + BATCH_BYTES, side="right")))
-        yield table.slice(begin, end - begin)
-        begin = end
-
-
-def shingle_sets(table: pa.Table, shingling: Shingling) -> list[kernel.U64]:
+def shingle_sets(table: pa.Table, shingling: Shingling) -> list[U64]:
     """Returns the set of shingles of each text, sorted."""
     found = []
-    for batch in batches(table):
+    for batch in batches(table, "text", BATCH_BYTES):
         size = int(pc.sum(pc.binary_length(batch["text"])).as_py() or 0) + batch.num_rows
         shingles = np.empty(size, dtype=np.uint64)
         sketches = np.zeros((batch.num_rows, kernel.SKETCH), dtype=np.uint32)
@@ -165,9 +155,7 @@ def shingle_sets(table: pa.Table, shingling: Shingling) -> list[kernel.U64]:
     return found
 
 
-def _scanned(
-    table: pa.Table, shingling: Shingling, sketches: kernel.U32, shingles: kernel.U64
-) -> tuple[kernel.I64, kernel.I32, kernel.I32, kernel.U8]:
+def _scanned(table: pa.Table, shingling: Shingling, sketches: U32, shingles: U64) -> tuple[I64, I32, I32, U8]:
     """Returns offsets into `shingles`, lengths, numbers of U+FFFD and marks; see `kernel.scan`."""
     column = table["text"] if not table["text"].null_count else pc.fill_null(table["text"], "")
     # One chunk, as a row group is, is taken as it is: texts are most of what there is, and copying them costs as much
@@ -197,7 +185,7 @@ def _scanned(
     return found, lengths, replaced, marks
 
 
-def _measured(table: pa.Table, shingling: Shingling, sketches: kernel.U32) -> pa.Table:
+def _measured(table: pa.Table, shingling: Shingling, sketches: U32) -> pa.Table:
     none = np.zeros(0, dtype=np.uint64)
     _, lengths, replaced, marks = _scanned(table, shingling, sketches, none)
     columns: dict[str, Any] = {
@@ -225,7 +213,7 @@ def load(paths: Sequence[Path]) -> list[Any]:
     return [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
 
 
-def read_sketches(sketches: Path, identities: Path) -> tuple[kernel.U32, kernel.U64]:
+def read_sketches(sketches: Path, identities: Path) -> tuple[U32, U64]:
     """Reads the sketches of a part, and the upper halves of its ids."""
     ids = np.load(identities, allow_pickle=False)["id"]
     return np.load(sketches, allow_pickle=False), np.ascontiguousarray(ids[:, 0])

@@ -18,6 +18,7 @@ import numpy as np
 
 from tasks.engine.stage import JSON, InputFile, Part
 from tasks.tables.rows import take_rows
+from tasks.text.utf8 import I32, U32, U64
 from tasks.validate import kernel
 from tasks.validate.measures import Shingling, shingle_sets
 
@@ -48,7 +49,7 @@ class Documents:
     split: str
     file: InputFile
     size: int
-    read: Callable[[], tuple[kernel.U32, kernel.U64]]
+    read: Callable[[], tuple[U32, U64]]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -114,7 +115,7 @@ class Sets:
         """Returns the Jaccard similarity of two documents."""
         return kernel.similarity(self._of(left), self._of(right))
 
-    def _of(self, place: Place) -> kernel.U64:
+    def _of(self, place: Place) -> U64:
         at = self._places[place.file][place.row]
         ends = self._ends[place.file]
         return np.array(self._sets[place.file][ends[at] : ends[at + 1]])
@@ -149,7 +150,7 @@ class _Index:
         edges = np.arange((1 << bits) + 1, dtype=np.uint64) << np.uint64(self._shift)
         self._buckets = np.searchsorted(self._values.astype(np.uint64), edges).astype(np.int64)
 
-    def _rarest(self, width: int) -> tuple[kernel.U32, kernel.I32]:
+    def _rarest(self, width: int) -> tuple[U32, I32]:
         """Returns so many values of each sketch, those that the fewest documents have, ascending, and whose they are.
 
         Of two sketches that share a values of 32, any 33 - a values of one hold a shared one.

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import polars as pl
 
+from tasks.text.utf8 import I32, U8
 from tasks.validate import kernel
 
 KINDS = ("emails", "phones", "cards", "resident_ids", "ibans", "ip_addresses")
@@ -42,7 +43,7 @@ _CARD = re.compile(
 )
 
 
-def count(texts: pl.Series, marks: kernel.U8) -> dict[str, kernel.I32]:
+def count(texts: pl.Series, marks: U8) -> dict[str, I32]:
     """Counts what each text holds, int32[n] for each of `KINDS`.
 
     Args:

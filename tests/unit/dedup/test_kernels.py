@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from schemas.tables import CLEANED
 from tasks.dedup import comparing, kernels
-from tasks.dedup.signatures import Shingling, Texts, batches, shingle_texts
+from tasks.dedup.signatures import Shingling, Texts, shingle_texts
+from tasks.tables.parquet import batches
+from tasks.text.utf8 import compiled
 
 LETTERS = "abcdeéÀßЖ中文字典語𠀀"
 SPACED = [*"abé中🙂 \t\n", *map(chr, (0, 0x1B, 0x1C, 0x1F, 0x85, 0xA0, 0x1680, 0x2000, 0x200A, 0x200B, 0x2028))]
@@ -85,13 +87,12 @@ def test_every_letter_counts_as_itself_in_lower_case() -> None:
     assert [table[ord(letter)] for letter in "Aa9中É_ 。"] == [ord(letter) for letter in "aa9中é"] + [0, 0, 0]
 
 
-def test_batches_of_text_do_not_change_the_shingles(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_of_text_do_not_change_the_shingles() -> None:
     texts = [f"one two three four five six {number} seven" * (number % 5) for number in range(50)]
     rows = [dict.fromkeys(CLEANED.names, "") | {"offset": 0, "language": "en", "text": text} for text in texts]
     table = pa.Table.from_pylist(rows, schema=CLEANED).slice(3)
     whole, _ = shingled_table(table, Shingling(5, 5))
-    monkeypatch.setattr("tasks.dedup.signatures.BATCH_BYTES", 100)
-    pieces = list(batches(table))
+    pieces = list(batches(table, "text", 100))
     assert len(pieces) > 10
     assert pa.concat_tables(pieces) == table
     assert np.array_equal(np.concatenate([shingled_table(piece, Shingling(5, 5))[0] for piece in pieces]), whole)
@@ -103,7 +104,7 @@ def test_kernels_compile_where_no_cache_can_be_written(monkeypatch: pytest.Monke
     def one_more(value: int) -> int:
         return value + 1
 
-    assert kernels.compiled(one_more)(1) == 2
+    assert compiled(one_more)(1) == 2
 
 
 @settings(max_examples=300, deadline=None)
