@@ -28,7 +28,8 @@ def is_in_the_middle(project: Mini, stage: str) -> bool:
     if stage in TRAINED:
         return any(work.glob("*/*/checkpoints/step-*"))
     if stage in IN_PARTS:
-        return (project.store / "parts").exists() and any((project.store / "parts").glob("*/*"))
+        # A name that begins with a dot is a record that is still being written.
+        return any(not path.name.startswith(".") for path in (project.store / "parts").glob("*/*"))
     return any(work.glob("*/*/scratch"))
 
 
