@@ -70,7 +70,7 @@ def test_what_decompresses_to_too_much_is_cut(site: Site, fetch: Fetch, shelf: S
 @pytest.mark.parametrize(
     ("body", "coding", "reason"),
     [
-        (gzip.compress(b"text" * 99)[:-9], "gzip", "broken_encoding"),
+        (gzip.compress(b"text" * 99, mtime=0)[:-9], "gzip", "broken_encoding"),
         (b"no gzip", "gzip", "broken_encoding"),
         (b"x", "compress", "content_encoding"),
         (b"x", "gzip, gzip, gzip", "content_encoding"),
