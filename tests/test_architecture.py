@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("schemas", "tasks", "flows", "deployments")
-SHARED_TASKS = ("store", "engine", "modeling", "tables", "text", "tokens", "readers", "fetch")
+SHARED_TASKS = ("store", "engine", "modeling", "arrays", "tables", "text", "tokens", "readers", "fetch")
 """Folders of `tasks` that stages may import; all others are stages, which never import each other."""
 
 

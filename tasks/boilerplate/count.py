@@ -10,11 +10,11 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.config.boilerplate import BoilerplateConfig
+from tasks.arrays.utf8 import as_bytes, as_texts
 from tasks.engine.stage import JSON, Part
 from tasks.tables.parquet import TableWriter, iterate_tables
 from tasks.text.lines import lines_of
 from tasks.text.preparation import prepare
-from tasks.text.utf8 import as_bytes, as_texts
 
 COUNTS = "counts.parquet"
 

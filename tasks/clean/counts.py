@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from tasks.arrays.utf8 import as_bytes
 from tasks.clean import kernels
 from tasks.clean.classes import LETTERS, CharacterClass, class_of_code_point
-from tasks.text.utf8 import as_bytes
 
 
 def count(texts: pl.Series) -> pl.DataFrame:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from tasks.arrays.utf8 import I64, U8, U64, Bools, compiled
 from tasks.clean.classes import CharacterClass, class_of_code_point
-from tasks.text.utf8 import I64, U8, U64, Bools, compiled
 
 MIN_RUN = 10
 """From this length on, a run of one character is counted as repetition."""

@@ -13,10 +13,10 @@ import polars as pl
 
 from schemas.config.clean import UnicodeConfig
 from schemas.config.quality import C4
+from tasks.arrays.utf8 import U8, U64, Bools, as_bytes, as_texts
 from tasks.clean import kernels
 from tasks.text.characters import layout
 from tasks.text.lines import Lines, lines_of, without_lines
-from tasks.text.utf8 import U8, U64, Bools, as_bytes, as_texts
 
 JAVASCRIPT = ("javascript",)
 POLICIES = (

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from schemas.config.clean import CleanConfig, LicenceConfig
 from schemas.config.quality import QualityConfig
 from schemas.tables import CLEANED, COLLECTED, DROPPED, LANGUAGES
+from tasks.arrays.utf8 import U64
 from tasks.clean import lines
 from tasks.clean import samples as samples_
 from tasks.clean.counts import count
@@ -33,7 +34,6 @@ from tasks.tables.parquet import TableWriter, iterate_tables
 from tasks.text.boilerplate import read_hashes
 from tasks.text.personal import KINDS
 from tasks.text.preparation import prepare
-from tasks.text.utf8 import U64
 
 BATCH_BYTES = 2_000_000
 """Text worked on at once; the arrays beside it take about 40 times as much."""

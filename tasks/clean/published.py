@@ -8,8 +8,8 @@ import polars as pl
 
 from schemas.config.quality import Quality, QualityConfig
 from schemas.splits import LANGUAGES
+from tasks.arrays.utf8 import as_bytes
 from tasks.clean import kernels
-from tasks.text.utf8 import as_bytes
 
 LOREM_IPSUM = "lorem_ipsum"
 CURLY_BRACKETS = "curly_brackets"

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from schemas.config.clean import WordListConfig
-from tasks.text.utf8 import I64, Bools, as_bytes
+from tasks.arrays.utf8 import I64, Bools, as_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from schemas.config.decontaminate import DecontaminateConfig
 from schemas.errors import StageFailed
+from tasks.arrays.utf8 import U64
 from tasks.decontaminate import kernels
 from tasks.decontaminate.evaluation import Kind, check_faults, find_places, read_evaluation
 from tasks.decontaminate.hits import Places, write_hits
@@ -27,7 +28,6 @@ from tasks.decontaminate.provenance import card_of, count_shard
 from tasks.decontaminate.shards import WANTED, cut_shard
 from tasks.engine.stage import Context, InputFile, Part, PartResult, StoredFile
 from tasks.tables.parquet import TableWriter
-from tasks.text.utf8 import U64
 
 HELD_OUT = ("valid", "test")
 

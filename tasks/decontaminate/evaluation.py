@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.errors import BadInputError
+from tasks.arrays.utf8 import U64
 from tasks.decontaminate import kernels
 from tasks.decontaminate.grams import BATCH_BYTES, Length, find_grams
 from tasks.engine.stage import JSON, Part
 from tasks.readers.faults import Fault
 from tasks.readers.records import read_records
 from tasks.tables.parquet import TableWriter, batches, iterate_tables, write_table
-from tasks.text.utf8 import U64
 
 Kind = Literal["documents", "examples", "texts"]
 """Rows of a file: SHARDED, EXAMPLES or `TEXTS`."""

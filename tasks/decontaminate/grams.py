@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from tasks.arrays.utf8 import I64, U8, U64
 from tasks.decontaminate import kernels
-from tasks.text.utf8 import I64, U8, U64
 
 BATCH_BYTES = 1 << 20
 """Text that is taken at a time; a token of one byte takes about 50 bytes while it is."""

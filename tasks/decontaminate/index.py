@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from tasks.arrays.utf8 import I64, U64
 from tasks.decontaminate import kernels
 from tasks.decontaminate.evaluation import texts_of
 from tasks.decontaminate.grams import BATCH_BYTES, Length, find_grams
 from tasks.engine.stage import JSON, Part
 from tasks.tables.parquet import batches, iterate_tables
-from tasks.text.utf8 import I64, U64
 
 SEGMENT_GRAMS = 1 << 21
 """N-grams in a segment before repetitions are left out: 16 MiB."""

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from tasks.text.utf8 import I64, U8, U32, U64, Bools, compiled
+from tasks.arrays.utf8 import I64, U8, U32, U64, Bools, compiled
 
 BEGINS = 1
 """Edge of a token: it stands at the beginning of a text, line or sentence."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tasks.arrays.utf8 import I64, U64, Bools
 from tasks.decontaminate import kernels
 from tasks.decontaminate.index import open_index
-from tasks.text.utf8 import I64, U64, Bools
 
 RANGE_GRAMS = 1 << 20
 """Evaluation n-grams that are compared at a time, on average: 8 MiB."""

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.tables import SHARDED
+from tasks.arrays.utf8 import I64, U8, U64
 from tasks.decontaminate import kernels
 from tasks.decontaminate.cutting import Remainder, Span, cut, merge, widen
 from tasks.decontaminate.grams import BATCH_BYTES, Grams, Length, find_grams
@@ -20,7 +21,6 @@ from tasks.decontaminate.index import length_of
 from tasks.decontaminate.matching import without
 from tasks.engine.stage import JSON, Part
 from tasks.tables.parquet import SMALL_LEVEL, TableWriter, batches, iterate_tables
-from tasks.text.utf8 import I64, U8, U64
 
 LEAST_LEFT = 0.5
 """A document that keeps a smaller share of its tokens once the sentences hit are cut is a torso: it is dropped."""

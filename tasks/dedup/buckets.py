@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.errors import Interrupted
+from tasks.arrays.utf8 import I32, I64, U64, Bools
 from tasks.dedup import comparing
 from tasks.dedup.index import Corpus
 from tasks.dedup.signatures import BAND_ROWS, BANDS, EQUAL_ROWS, EQUALS
-from tasks.text.utf8 import I32, I64, U64, Bools
 
 BYTES_PER_ENTRY = 64
 """Held for each entry of the tables that is looked at: hash, number, order and what sorting takes."""

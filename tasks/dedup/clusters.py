@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from schemas.errors import Interrupted
+from tasks.arrays.utf8 import I32, I64, Bools
 from tasks.dedup import comparing
 from tasks.dedup.buckets import Buckets, Piece
 from tasks.dedup.earlier import Earlier
 from tasks.dedup.index import Corpus
 from tasks.dedup.shingles import Shingles
-from tasks.text.utf8 import I32, I64, Bools
 
 COMPARISONS_PER_DOCUMENT = 1_000
 """In one bucket, with documents that are not in its cluster: a bucket of a million would else take days."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.text.utf8 import F64, I32, I64, U8, U64, Bools, compiled
+from tasks.arrays.utf8 import F64, I32, I64, U8, U64, Bools, compiled
 
 SOMEWHERE = 8
 """Shingles of a set that are in memory once one of them is: a comparison that ends at once costs that much."""

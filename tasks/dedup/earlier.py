@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.errors import DamagedArtifact
+from tasks.arrays.utf8 import I64, Bools
 from tasks.dedup.index import Corpus, PartFiles
 from tasks.dedup.signatures import KEYS
 from tasks.engine.stage import InputFile, InputOutput
-from tasks.text.utf8 import I64, Bools
 
 PARTS = "index/parts.json"
 MEMBERS = "index/members.npy"

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import StageFailed
+from tasks.arrays.utf8 import I64
 from tasks.dedup.signatures import KEY, KEYS, LOCATOR
-from tasks.text.utf8 import I64
 
 MOST_DOCUMENTS = 2**31 - 1
 """Numbers of documents have 32 bits in memory."""

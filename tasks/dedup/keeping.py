@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 
 from schemas.errors import Interrupted
 from schemas.tables import DUPLICATES
+from tasks.arrays.utf8 import F64, I32, I64, Bools
 from tasks.dedup import comparing
 from tasks.dedup.clusters import Clusters, Limits
 from tasks.dedup.earlier import MEMBER
 from tasks.dedup.index import Corpus
 from tasks.dedup.shingles import Shingles
 from tasks.dedup.signatures import LOCATOR
-from tasks.text.utf8 import F64, I32, I64, Bools
 
 Keep = Literal["earliest", "longest", "best"]
 

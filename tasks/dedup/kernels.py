@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from tasks.text.utf8 import I64, U8, U32, U64, Bools, compiled
+from tasks.arrays.utf8 import I64, U8, U32, U64, Bools, compiled
 
 FOLDED_PLANES = 2
 """Planes of Unicode that the folding table covers; planes 2 and 3 are ideographs, the rest has no letters."""

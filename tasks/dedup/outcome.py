@@ -18,12 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.tables import CLEANED, CLUSTERS, DUPLICATES
+from tasks.arrays.utf8 import Bools
 from tasks.dedup.earlier import Earlier
 from tasks.dedup.index import Corpus
 from tasks.dedup.keeping import NUMBERED, Decided
 from tasks.engine.stage import JSON, Part
 from tasks.tables.parquet import TableWriter, iterate_tables, write_table
-from tasks.text.utf8 import Bools
 
 BYTES_PER_ROW = 1024
 """Of the table of duplicates, held while a range of it is sorted."""

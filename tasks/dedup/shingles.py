@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import Interrupted
+from tasks.arrays.utf8 import I32, I64, U64
 from tasks.dedup.index import Corpus
 from tasks.dedup.signatures import BATCH_BYTES, Shingling, Texts, shingle_texts
 from tasks.tables.parquet import batches
-from tasks.text.utf8 import I32, I64, U64
 
 
 class Shingles:

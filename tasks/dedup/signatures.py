@@ -22,10 +22,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.tables import LANGUAGES
+from tasks.arrays.utf8 import F64, I64, U8, U64
 from tasks.dedup import kernels
 from tasks.engine.stage import JSON, Part
 from tasks.tables.parquet import batches, iterate_tables
-from tasks.text.utf8 import F64, I64, U8, U64
 
 KEYS = "keys.npy"
 """`KEY[n]`."""

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from tasks.arrays.utf8 import U64, as_bytes
 from tasks.tables.parquet import read_table
 from tasks.text.lines import lines_of
-from tasks.text.utf8 import U64, as_bytes
 
 LINES = pa.schema(
     [

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.text.utf8 import I64, U8, U64, Bools, compiled
+from tasks.arrays.utf8 import I64, U8, U64, Bools, compiled
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from tasks.arrays.utf8 import I64, U8, as_bytes, as_texts, compiled
 from tasks.text import personal_forms as forms
-from tasks.text.utf8 import I64, U8, as_bytes, as_texts, compiled
 
 KINDS = ("email", "phone", "ip", "card", "iban", "resident_id")
 """In the order in which the compiled search numbers them."""

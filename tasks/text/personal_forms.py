@@ -23,7 +23,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from tasks.text.utf8 import I64, U8, Bools, compiled
+from tasks.arrays.utf8 import I64, U8, Bools, compiled
 
 I32 = npt.NDArray[np.int32]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tasks.text.utf8 import I64
+from tasks.arrays.utf8 import I64
 
 AT_A_TIME = 1 << 22
 """Identities that are sorted at a time."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.text.utf8 import F32, I32, I64, U8, U32, U64, compiled
+from tasks.arrays.utf8 import F32, I32, I64, U8, U32, U64, compiled
 
 Int = Any
 """A whole number of 64 bits: an `int` here, an `np.int64` once compiled."""

@@ -21,9 +21,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.tables import SHARDED
+from tasks.arrays.utf8 import I32, I64, U8, U32, U64
 from tasks.engine.stage import JSON, Part
 from tasks.tables.parquet import TableWriter, batches
-from tasks.text.utf8 import I32, I64, U8, U32, U64
 from tasks.validate import kernel, residue
 from tasks.validate.profile import Profile, bins
 

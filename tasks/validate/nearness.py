@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tasks.arrays.utf8 import I32, U32, U64
 from tasks.engine.stage import JSON, InputFile, Part
 from tasks.tables.rows import take_rows
-from tasks.text.utf8 import I32, U32, U64
 from tasks.validate import kernel
 from tasks.validate.measures import Shingling, shingle_sets
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.text.utf8 import I32, I64
+from tasks.arrays.utf8 import I32, I64
 
 PROFILE_FORMAT = 1
 

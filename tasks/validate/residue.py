@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import polars as pl
 
-from tasks.text.utf8 import I32, U8
+from tasks.arrays.utf8 import I32, U8
 from tasks.validate import kernel
 
 KINDS = ("emails", "phones", "cards", "resident_ids", "ibans", "ip_addresses")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.arrays.utf8 import as_bytes
 from tasks.clean import kernels
-from tasks.text.utf8 import as_bytes
 
 TOP, REPEATED = [[2, 3, 4], [3, 5, 6]], [[5, 6, 7], [8, 10, 12]]
 STOP_WORDS = {"en": ("the", "be", "a"), "zh": ("的", "是", "a")}

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.tables import CLEANED
+from tasks.arrays.utf8 import compiled
 from tasks.dedup import comparing, kernels
 from tasks.dedup.signatures import Shingling, Texts, shingle_texts
 from tasks.tables.parquet import batches
-from tasks.text.utf8 import compiled
 
 LETTERS = "abcdeéÀßЖ中文字典語𠀀"
 SPACED = [*"abé中🙂 \t\n", *map(chr, (0, 0x1B, 0x1C, 0x1F, 0x85, 0xA0, 0x1680, 0x2000, 0x200A, 0x200B, 0x2028))]

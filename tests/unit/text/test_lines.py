@@ -7,8 +7,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.arrays.utf8 import as_bytes, as_texts
 from tasks.text.lines import lines_of, without_lines
-from tasks.text.utf8 import as_bytes, as_texts
 
 TEXTS = st.lists(st.text(st.sampled_from(list("ab中é \t\n\n")), max_size=30), max_size=5)
 
