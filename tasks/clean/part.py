@@ -7,13 +7,12 @@ bounded by characters, so memory is bounded too.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.config.clean import CleanConfig, LicenceConfig
@@ -30,7 +29,7 @@ from tasks.clean.published import is_needed, measures, page_marks
 from tasks.clean.rules import LICENCE_NOT_ALLOWED, MIXED_LANGUAGE, NO_LINES_LEFT, ONLY_BOILERPLATE, first_failure
 from tasks.clean.unwanted import WordList, exceeds, read_words
 from tasks.engine.stage import JSON, Part
-from tasks.tables.parquet import TableWriter, iterate_tables
+from tasks.tables.parquet import TableWriter, batches, iterate_tables
 from tasks.text.boilerplate import read_hashes
 from tasks.text.personal import KINDS
 from tasks.text.preparation import prepare
@@ -119,7 +118,7 @@ def clean_part(part: Part, folder: Path) -> Mapping[str, JSON]:
         TableWriter(folder / "dropped.parquet", DROPPED) as dropped,
     ):
         for table in iterate_tables(part.files[0].path, columns=COLLECTED.names):
-            for batch in _batches(table):
+            for batch in batches(table, "text", BATCH_BYTES):
                 judged = judge(pl.DataFrame(batch), config, outside)
                 documents.write(_kept(judged).to_arrow())
                 left_out = _left_out(judged)
@@ -270,19 +269,6 @@ def _function_words(texts: pl.Series, language: pl.Series) -> pl.Series:
         rows = (language == name).arg_true()
         found = found.scatter(rows, word_count(texts.gather(rows), name))
     return found
-
-
-def _batches(table: pa.Table) -> Iterator[pa.Table]:
-    """Cuts a table where its texts reach `BATCH_BYTES`; a document larger than that is a batch of its own."""
-    sizes = pl.Series(table.column("text")).str.len_bytes().to_list()
-    start = size = 0
-    for row, bytes_ in enumerate(sizes):
-        if row > start and size + bytes_ > BATCH_BYTES:
-            yield table.slice(start, row - start)
-            start, size = row, 0
-        size += bytes_
-    if start < len(sizes):
-        yield table.slice(start)
 
 
 def _kept(judged: pl.DataFrame) -> pl.DataFrame:
