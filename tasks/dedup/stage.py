@@ -154,4 +154,11 @@ def _report(
         )
 
 
-STAGE = Stage(name="dedup", version=1, config=DedupConfig, outputs=("documents", "duplicates", "clusters"), build=build)
+STAGE = Stage(
+    name="dedup",
+    version=1,
+    config=DedupConfig,
+    outputs=("documents", "duplicates", "clusters"),
+    build=build,
+    uses_earlier=True,
+)

@@ -271,6 +271,7 @@ class Stage:
             earlier state, that state is used again.
         memory: The output that the next state continues, for stages that keep a ledger or a baseline: by default the
             first.
+        uses_earlier: Whether its `build` looks at `Context.earlier`.
     """
 
     name: str
@@ -283,3 +284,4 @@ class Stage:
     keeps_ledger: bool = False
     keeps_baseline: bool = False
     memory: str = ""
+    uses_earlier: bool = False

@@ -118,7 +118,7 @@ class Toy:
             "toy",
             [
                 node("source", look=look, keeps_ledger=True),
-                node("a", "source"),
+                node("a", "source", uses_earlier=True),
                 node("costly", "a", cost="expensive"),
                 node("b", "costly"),
                 *([node("judge", "a", keeps_baseline=True)] if self.judged else []),

@@ -9,8 +9,8 @@ from toy import Toy, build_step
 from tasks.engine.stage import Context
 
 
-def watched(toy: Toy) -> list[dict[str, str] | None]:
-    """Lets the step `a` note what it is handed of earlier artifacts."""
+def watched(toy: Toy, step: str = "a") -> list[dict[str, str] | None]:
+    """Lets a step note what it is handed of earlier artifacts; `a` is the one that asks for them."""
     seen: list[dict[str, str] | None] = []
 
     def work(context: Context) -> None:
@@ -21,7 +21,7 @@ def watched(toy: Toy) -> list[dict[str, str] | None]:
         note.write_text(f"note {len(seen)}")
         context.add_diagnostic("note.txt", note)
 
-    toy.work["a"] = work
+    toy.work[step] = work
     return seen
 
 
@@ -51,3 +51,12 @@ def test_nothing_is_handed_on_across_settings_code_damage_and_force(tmp_path: Pa
     toy.set_source(["x", "y", "z"])
     toy.run("2026-01-03")
     assert seen[5:] == [None]
+
+
+def test_nothing_is_handed_to_a_stage_that_does_not_ask(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    seen = watched(toy, "b")
+    toy.run()
+    toy.set_source(["x", "y"])
+    toy.run("2026-01-02")
+    assert seen == [None, None]
