@@ -12,17 +12,24 @@ from typing import Any
 
 import torch
 
-from tasks.modeling.loss import cross_entropy_sum
+from tasks.modeling.loss import cross_entropy
 
 Batch = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A sum of losses in nats (with its gradient) and the number of predictions in it."""
+    """The losses of a batch.
+
+    Attributes:
+        total: Their sum in nats, with its gradient.
+        count: How many predictions are in it.
+        correct: int64 scalar, how many of them were right; None where that has no meaning.
+    """
 
     total: torch.Tensor
     count: int
+    correct: torch.Tensor | None = None
 
 
 Objective = Callable[[Any, Batch], Loss]
@@ -39,8 +46,8 @@ def language_modeling_loss(model: Any, batch: Batch) -> Loss:
         input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False
     ).last_hidden_state
     labels = batch["labels"].flatten()
-    total = cross_entropy_sum(hidden.flatten(0, 1), model.lm_head.weight, labels)
-    return Loss(total, int((labels >= 0).sum()))
+    found = cross_entropy(hidden.flatten(0, 1), model.lm_head.weight, labels)
+    return Loss(found.total, int((labels >= 0).sum()), found.correct)
 
 
 def classification_loss(model: Any, batch: Batch) -> Loss:
@@ -52,4 +59,4 @@ def classification_loss(model: Any, batch: Batch) -> Loss:
     """
     logits = model(input_ids=batch["input_ids"], use_cache=False).logits.float()
     total = torch.nn.functional.cross_entropy(logits, batch["labels"], reduction="sum")
-    return Loss(total, len(batch["labels"]))
+    return Loss(total, len(batch["labels"]), (logits.argmax(dim=-1) == batch["labels"]).sum())

@@ -7,26 +7,42 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.modeling.loss import cross_entropy_sum
+from tasks.modeling.loss import cross_entropy
 from tasks.modeling.models import DecoderSpec, build_decoder
 from tasks.modeling.objectives import language_modeling_loss
 from tasks.modeling.precision import autocast
 
 
-@settings(max_examples=25, deadline=None)
-@given(n=st.integers(0, 9), rows=st.integers(1, 5), masked=st.sets(st.integers(0, 8)), seed=st.integers(0, 99))
-def test_value_and_gradients_equal_those_of_torch(n: int, rows: int, masked: set[int], seed: int) -> None:
+@settings(max_examples=50, deadline=None)
+@given(
+    n=st.integers(0, 9),
+    rows=st.integers(1, 5),
+    masked=st.sets(st.integers(0, 8)),
+    seed=st.integers(0, 99),
+    biased=st.booleans(),
+    z_loss=st.sampled_from([0.0, 0.01, 0.5]),
+    label_smoothing=st.sampled_from([0.0, 0.1]),
+)
+def test_value_and_gradients_equal_those_of_torch(
+    n: int, rows: int, masked: set[int], seed: int, biased: bool, z_loss: float, label_smoothing: float
+) -> None:
     generator = torch.Generator().manual_seed(seed)
     hidden = torch.randn(n, 4, generator=generator, requires_grad=True)
     head = torch.randn(7, 4, generator=generator, requires_grad=True)
+    bias = torch.randn(7, generator=generator, requires_grad=True) if biased else None
     labels = torch.randint(0, 7, (n,), generator=generator)
     for place in masked:
         labels[place : place + 1] = -100
-    ours = cross_entropy_sum(hidden, head, labels, rows)
-    theirs = torch.nn.functional.cross_entropy(hidden @ head.T, labels, reduction="sum")
-    torch.testing.assert_close(ours, theirs)
-    wanted = torch.autograd.grad(theirs * 0.5, (hidden, head))
-    found = torch.autograd.grad(ours * 0.5, (hidden, head))
+    ours = cross_entropy(hidden, head, labels, bias=bias, z_loss=z_loss, label_smoothing=label_smoothing, rows=rows)
+    logits = hidden @ head.T if bias is None else hidden @ head.T + bias
+    counted = labels >= 0
+    theirs = torch.nn.functional.cross_entropy(logits, labels, reduction="sum", label_smoothing=label_smoothing)
+    theirs = theirs + z_loss * logits[counted].logsumexp(-1).square().sum()
+    torch.testing.assert_close(ours.total, theirs)
+    assert int(ours.correct) == int((logits[counted].argmax(-1) == labels[counted]).sum())
+    leaves = [leaf for leaf in (hidden, head, bias) if leaf is not None]
+    wanted = torch.autograd.grad(theirs * 0.5, leaves)
+    found = torch.autograd.grad(ours.total * 0.5, leaves)
     for a, b in zip(found, wanted, strict=True):
         torch.testing.assert_close(a, b)
 
