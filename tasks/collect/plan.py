@@ -11,16 +11,13 @@ import itertools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from schemas.config.collect import CollectConfig
 from schemas.config.sources import FilesSource
 from schemas.errors import StageFailed
+from schemas.ledger import LedgerRow
 from tasks.engine.boundaries import cut
 from tasks.engine.stage import InputFile, Part, StoredFile
-
-File = dict[str, Any]
-"""A row of a snapshot's ledger."""
 
 FILE_COST_BYTES = 1024
 """Opening a file costs about as much as reading a kilobyte more: parts of tiny files stay small as well."""
@@ -28,14 +25,14 @@ FILE_COST_BYTES = 1024
 NAME_DIGITS = 16
 
 
-def read_files(ledger: Path) -> list[File]:
+def read_files(ledger: Path) -> list[LedgerRow]:
     """Returns a ledger's rows, which are sorted by (source, path)."""
     with ledger.open(encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
 
 def plan_parts(
-    files: Sequence[File], config: CollectConfig, stored_file: Callable[[StoredFile], InputFile]
+    files: Sequence[LedgerRow], config: CollectConfig, stored_file: Callable[[StoredFile], InputFile]
 ) -> list[Part]:
     """Returns the parts from the first night to the last, inside a night in locator order.
 
@@ -53,15 +50,15 @@ def plan_parts(
     return [_part(group, config, stored_file) for group in groups]
 
 
-def _night(file: File) -> tuple[str, str]:
+def _night(file: LedgerRow) -> tuple[str, str]:
     return str(file["first_seen"]), str(file["source"])
 
 
-def _weight(file: File) -> int:
+def _weight(file: LedgerRow) -> int:
     return int(file["size"]) + FILE_COST_BYTES
 
 
-def _part(files: list[File], config: CollectConfig, stored_file: Callable[[StoredFile], InputFile]) -> Part:
+def _part(files: list[LedgerRow], config: CollectConfig, stored_file: Callable[[StoredFile], InputFile]) -> Part:
     sources = {}
     for name in {file["source"] for file in files}:
         if name not in config.sources:
@@ -78,7 +75,10 @@ def _part(files: list[File], config: CollectConfig, stored_file: Callable[[Store
         files=[stored_file(StoredFile(digest, digest, size)) for digest, size in stored.items()],
         parameters={
             # As lines: a file's origin may look like a path, which a key would refuse as a field of its own.
-            "files": [json.dumps({field: file[field] for field in wanted}, sort_keys=True) for file in files],
+            "files": [
+                json.dumps({field: value for field, value in file.items() if field in wanted}, sort_keys=True)
+                for file in files
+            ],
             "sources": {name: source.reading() for name, source in sources.items()},
         },
         execution={
@@ -94,7 +94,7 @@ def sources_of(part: Part) -> set[str]:
     return set(part.parameters["sources"])
 
 
-def _locator(file: File) -> str:
+def _locator(file: LedgerRow) -> str:
     return f"{file['source']}\0{file['path']}"
 
 

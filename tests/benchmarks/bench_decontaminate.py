@@ -71,6 +71,7 @@ def documents(folder: Path, share: float, copies: int) -> pl.DataFrame:
             licence=pl.lit(""),
             origin=pl.lit(""),
             first_seen=pl.lit("2026-01-01"),
+            date=pl.lit(""),
         )
         .drop("row")
     )

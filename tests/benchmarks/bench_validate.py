@@ -53,6 +53,7 @@ def write_documents(folder: Path, target: Path, times: int) -> None:
                     "licence": "unknown",
                     "origin": "corpus",
                     "first_seen": "2026-01-01",
+                    "date": "",
                     "language": language,
                     "text": text,
                 }

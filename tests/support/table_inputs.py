@@ -28,6 +28,7 @@ def document(text: str, *, path: str = "a.txt", language: str = "en", seen: str 
         "licence": "MIT",
         "origin": "library 1.0",
         "first_seen": seen,
+        "date": "",
         "language": language,
         "text": text,
     } | more
