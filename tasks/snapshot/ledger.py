@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from schemas.config.source import AnySource, RemoteSource
 from schemas.config.sources import FilesSource
 from schemas.errors import DamagedArtifact, StageFailed
@@ -158,9 +160,10 @@ def read_ledger(output: InputOutput) -> dict[Locator, LedgerRow]:
     """Returns the rows of an earlier snapshot by locator."""
     rows: dict[Locator, LedgerRow] = {}
     for stored in output.files:
-        with stored.path.open(encoding="utf-8") as file:
+        with stored.path.open("rb") as file:
             for line in file:
-                row: LedgerRow = json.loads(line)
+                # Names of fields are the same objects in every row, as they are not with `json`: a third of the memory.
+                row: LedgerRow = orjson.loads(line)
                 # A ledger outlives the code that wrote it.
                 row.setdefault("last_changed", row["first_seen"])
                 rows[row["source"], row["path"]] = row
