@@ -100,6 +100,9 @@ def print_history(one: History) -> None:
 
 def _lines(facts: Mapping[str, object]) -> list[str]:
     lines = []
+    file = facts.get("file")
+    if isinstance(file, dict):
+        lines.append(f"file {file['path']}, sha256 {file['sha256']}, last changed {file['last_changed']}")
     if facts.get("sample"):
         lines.append(f"“{_short(str(facts['sample']))}”")
     stands_for = facts.get("stands_for")

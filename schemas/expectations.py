@@ -14,7 +14,7 @@ from schemas.config.base import Config
 
 Table = Literal["documents", "files", "splits", "languages", "drift"]
 
-SHARD_COLUMNS = ("id", "source", "path", "offset", "licence", "origin", "first_seen", "language", "cluster")
+SHARD_COLUMNS = ("id", "source", "path", "offset", "licence", "origin", "first_seen", "date", "language", "cluster")
 """Columns of `documents` that are those of the shards."""
 
 COLUMNS: dict[Table, tuple[str, ...]] = {
@@ -65,7 +65,7 @@ COLUMNS: dict[Table, tuple[str, ...]] = {
 
 
 TEXT_COLUMNS = frozenset(
-    ("id", "source", "path", "licence", "origin", "first_seen", "language", "cluster", "split", "file")
+    ("id", "source", "path", "licence", "origin", "first_seen", "date", "language", "cluster", "split", "file")
 )
 """Columns that hold texts; all others hold numbers."""
 

@@ -12,7 +12,7 @@ from schemas.splits import LANGUAGES, SPLITS
 
 __all__ = ["LANGUAGES", "SPLITS"]
 
-_ORIGIN = [
+ORIGIN = [
     pa.field("id", pa.string(), nullable=False),
     pa.field("source", pa.string(), nullable=False),
     pa.field("path", pa.string(), nullable=False),
@@ -20,17 +20,25 @@ _ORIGIN = [
     pa.field("licence", pa.string(), nullable=False),
     pa.field("origin", pa.string(), nullable=False),
     pa.field("first_seen", pa.string(), nullable=False),
+    pa.field("date", pa.string(), nullable=False),
 ]
-# id: 32 hex digits of the sha256 of the raw text (Unicode NFC, newlines as \n, outer whitespace stripped).
-# (source, path, offset): the locator. path is relative to the source's root, "/"-separated; offset is the record's
-# number in a file of records (0 for a file that is one document). A member of an archive has its own path, such as
-# books/all.zip!/novels/emma.txt.
-# origin: where it came from, e.g. "numpy 2.4.6". first_seen: ISO date of the snapshot in which its file appeared.
+"""Where a document is from: columns that stay as `collect` wrote them, up to the finished dataset.
+
+- id: 32 hex digits of the sha256 of the raw text (Unicode NFC, newlines as \\n, outer whitespace stripped).
+- (source, path, offset): the locator. path is relative to the source's root, "/"-separated; offset is the record's
+  number in a file of records (0 for a file that is one document). A member of an archive has its own path, such as
+  books/all.zip!/novels/emma.txt.
+- licence: as the record, or else its source, states it.
+- origin: where it came from: a URL, or such as "numpy 2.4.6".
+- first_seen: ISO date of the snapshot in which its file appeared.
+- date: when it was captured or last edited, as its record says, or empty.
+
+The digest of the file that a document was read from is in `snapshot`'s output `files`; see `schemas.ledger` for why.
+"""
 
 COLLECTED = pa.schema(
     [
-        *_ORIGIN,
-        pa.field("date", pa.string(), nullable=False),  # when it was captured or last edited, as its record says, or ""
+        *ORIGIN,
         pa.field("format", pa.string(), nullable=False),  # text | markdown | rst | html
         pa.field("text", pa.large_string(), nullable=False),  # as read, markup included
     ]
@@ -53,7 +61,7 @@ QUARANTINED = pa.schema(
 
 CLEANED = pa.schema(
     [
-        *_ORIGIN,
+        *ORIGIN,
         pa.field("language", pa.string(), nullable=False),  # en | zh
         pa.field("text", pa.large_string(), nullable=False),
     ]
@@ -108,7 +116,7 @@ by a keyed hash."""
 
 HITS = pa.schema(
     [
-        *[_ORIGIN[place] for place in range(4)],
+        *ORIGIN[:4],
         pa.field("language", pa.string(), nullable=False),
         pa.field("evaluation", pa.string(), nullable=False),  # the evaluation set
         pa.field("example", pa.string(), nullable=False),  # the least id of its examples that say the same

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from schemas.config.clean import CleanConfig, LicenceConfig
 from schemas.config.quality import QualityConfig
-from schemas.tables import CLEANED, COLLECTED, DROPPED, LANGUAGES
+from schemas.tables import CLEANED, COLLECTED, DROPPED, LANGUAGES, ORIGIN
 from tasks.arrays.utf8 import U64
 from tasks.clean import lines
 from tasks.clean import samples as samples_
@@ -39,9 +39,6 @@ BATCH_BYTES = 2_000_000
 
 COUNTED_CHARACTERS = 2_000_000
 """Of a longer document only the beginning is counted, which bounds those arrays for it too."""
-
-_ORIGIN = ["id", "source", "path", "offset", "licence", "origin", "first_seen"]
-
 
 BY_SOURCE = ("dropped", "personal", "lines")
 
@@ -205,7 +202,7 @@ def judge(documents: pl.DataFrame, config: CleanConfig, outside: Outside | None 
     )
     failed = measured.select(first_failure(config.quality).alias("reason"))["reason"]
     reasons = pl.select(pl.coalesce(verdicts, failed, _listed(texts, language, counts, outside.word_lists))).to_series()
-    return documents.select(*_ORIGIN).with_columns(
+    return documents.select(*(column.name for column in ORIGIN)).with_columns(
         raw.alias("raw"),
         texts.alias("text"),
         prepared.repaired,

@@ -39,7 +39,7 @@ FAULTS = {
 """What the look at a folder sets aside. For what a fetcher could not have, the reason and the URL say it all."""
 
 File = Mapping[str, Any]
-"""A row of the snapshot's ledger."""
+"""What a part is told of a file: fields of `LedgerRow`."""
 
 
 def collect_part(part: Part, folder: Path) -> Mapping[str, Any]:

@@ -28,7 +28,7 @@ def build(context: Context) -> None:
         context.add("documents", f"part-{result.name}.parquet", result.files[DOCUMENTS])
         context.add("quarantine", f"part-{result.name}.parquet", result.files[QUARANTINE])
     summary = summarise([result.figures for result in results])
-    context.report(rows_in=len(files), bytes=sum(file["size"] for file in files), **summary.metrics())
+    context.report(rows_in=len(files), bytes=sum(file.size for file in files), **summary.metrics())
     for warning in summary.warnings():
         context.warn(warning)
     check(summary, context.config)

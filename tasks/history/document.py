@@ -109,7 +109,11 @@ def history(
         offset = max(0, row["line"] - 1)
         return History(pipeline, "", row["source"], row["path"], offset, [step], [], list(tables.unreadable))
     says = f"read as {row['format']} from {row['origin']}, {row['licence']}, first seen {row['first_seen']}"
+    says += f", of {row['date']}" if row["date"] else ""
     facts = {name: row[name] for name in row if name not in ("id", "source", "path", "offset")}
+    file = tables.file(collect, row["source"], row["path"])
+    if file is not None:
+        facts["file"] = {"path": file["path"], "sha256": file["sha256"], "last_changed": file["last_changed"]}
     steps = [Step("collect", collect.version, says, facts)]
     here = Query(source=row["source"], path=row["path"], offset=row["offset"])
     steps += _cleaned(tables, manifests.get("clean"), here)

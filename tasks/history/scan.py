@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from schemas.ledger import LedgerRow
 from schemas.manifest import Manifest
+from tasks.readers.formats import MEMBER
 from tasks.store.store import Store
 from tasks.tables.rows import find_rows, take_rows
 
@@ -97,7 +100,7 @@ class Tables:
             columns: What to return; all but the texts by default.
         """
         found: list[Found] = []
-        for name, path in self._files(manifest, output):
+        for name, path in self._files(manifest, output, ".parquet"):
             try:
                 names = pq.read_schema(path).names
                 wanted = [column for column in names if column in columns or (not columns and column != "text")]
@@ -109,10 +112,35 @@ class Tables:
                 self._missed(manifest, output, name, error)
         return found
 
-    def _files(self, manifest: Manifest | None, output: str) -> Iterator[tuple[str, Path]]:
+    def file(self, collect: Manifest, source: str, path: str) -> LedgerRow | None:
+        """Returns what the ledger that `collect` read says of the file that a document lies in; None if nothing.
+
+        Args:
+            collect: The artifact.
+            source: Of the document.
+            path: Of the document: the file's own, or that of a member of an archive.
+        """
+        steps = path.split(MEMBER)
+        paths = {MEMBER.join(steps[:count]) for count in range(1, len(steps) + 1)}
+        # Most lines are told apart without reading them as JSON: a ledger may have millions.
+        marks = [json.dumps(one, ensure_ascii=False).encode() for one in paths]
+        inside: list[LedgerRow] = []
+        for read in collect.inputs:
+            found = self._store.manifest(read.node, read.version)
+            ledger = found if isinstance(found, Manifest) else None
+            for name, place in self._files(ledger, read.output, ".jsonl"):
+                try:
+                    with place.open("rb") as lines:
+                        rows = (json.loads(line) for line in lines if any(mark in line for mark in marks))
+                        inside += [row for row in rows if row["source"] == source and row["path"] in paths]
+                except (OSError, ValueError) as error:
+                    self._missed(ledger, read.output, name, error)
+        return max(inside, key=lambda row: len(row["path"]), default=None)
+
+    def _files(self, manifest: Manifest | None, output: str, suffix: str) -> Iterator[tuple[str, Path]]:
         if manifest is not None and output in manifest.outputs:
             for file in manifest.outputs[output].files:
-                if file.name.endswith(".parquet"):
+                if file.name.endswith(suffix):
                     yield file.name, self._store.objects.path(file.digest)
 
     def _missed(self, manifest: Manifest | None, output: str, name: str, error: Exception) -> None:

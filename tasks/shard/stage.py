@@ -1,9 +1,8 @@
 """`shard`: documents in, three splits out; documents that resemble each other are never on two sides.
 
-Inputs: `documents` (files of CLEANED rows), `duplicates` (`duplicates.parquet`) and, where clusters have merged,
-`clusters` (`clusters.parquet`). Outputs: `train`, `valid` and
-`test` (`shard-<name>.parquet`, SHARDED rows). A shard is made of a fixed group of files, found by content-defined
-boundaries: one more document changes the shards of one group.
+Inputs: `documents` (files of CLEANED rows), `duplicates` (`duplicates.parquet`) and `clusters` (`clusters.parquet`).
+Outputs: `train`, `valid` and `test` (`shard-<name>.parquet`, SHARDED rows). A shard is made of a fixed group of files,
+found by content-defined boundaries: one more document changes the shards of one group.
 """
 
 from __future__ import annotations
@@ -75,8 +74,6 @@ def _moved(context: Context) -> dict[str, str]:
     from tasks.shard.sides import Sides
     from tasks.tables.parquet import read_table
 
-    if "clusters" not in context.inputs:
-        return {}
     config: ShardConfig = context.config
     sides = Sides(config.valid_fraction, config.test_fraction, config.seed)
     founders: dict[str, list[str]] = {}

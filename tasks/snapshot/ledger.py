@@ -12,9 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from schemas.config.source import AnySource, RemoteSource
 from schemas.config.sources import FilesSource
 from schemas.errors import DamagedArtifact, StageFailed
+from schemas.ledger import LedgerRow
 from tasks.engine.stage import Context, InputOutput, StoredFile
 
 LEDGER = "files.jsonl"
@@ -22,8 +25,6 @@ LOST = "lost"
 
 Locator = tuple[str, str]
 """A source's name and a path in it."""
-
-Row = dict[str, Any]
 
 
 def write_ledger(context: Context) -> None:
@@ -56,7 +57,7 @@ def write_ledger(context: Context) -> None:
     )
 
 
-def _rows_of(name: str, source: AnySource, context: Context, before: Mapping[Locator, Row]) -> list[Row]:
+def _rows_of(name: str, source: AnySource, context: Context, before: Mapping[Locator, LedgerRow]) -> list[LedgerRow]:
     """One source's rows, sorted by path."""
     stored = isinstance(source, RemoteSource)
     rows = {row["path"]: row for row in _present(name, source, context, before, stored)}
@@ -68,8 +69,8 @@ def _rows_of(name: str, source: AnySource, context: Context, before: Mapping[Loc
 
 
 def _present(
-    name: str, source: AnySource, context: Context, before: Mapping[Locator, Row], stored: bool
-) -> Iterator[Row]:
+    name: str, source: AnySource, context: Context, before: Mapping[Locator, LedgerRow], stored: bool
+) -> Iterator[LedgerRow]:
     """What the look found; a file that was there before keeps its date, changed or not."""
     for path, sha256, size, licence, origin, format, fault in context.look[name]["files"]:
         known = before.get((name, path))
@@ -83,12 +84,13 @@ def _present(
             "language": source.language or "",
             "format": format,
             "first_seen": known["first_seen"] if known else context.date,
+            "last_changed": known["last_changed"] if known and known["sha256"] == sha256 else context.date,
             "stored": stored and not fault,
             "fault": fault,
         }
 
 
-def _left(name: str, context: Context, before: Mapping[Locator, Row]) -> dict[str, Row]:
+def _left(name: str, context: Context, before: Mapping[Locator, LedgerRow]) -> dict[str, LedgerRow]:
     """The rows of an accumulating source that it no longer has, or can no longer read, by path."""
     if context.config.sources[name].mode != "accumulate":
         return {}
@@ -100,7 +102,7 @@ def _left(name: str, context: Context, before: Mapping[Locator, Row]) -> dict[st
     }
 
 
-def _still_there(row: Row, context: Context) -> Row:
+def _still_there(row: LedgerRow, context: Context) -> LedgerRow:
     """A row of a file that left: its bytes are nowhere else, so if the store lost them they are lost."""
     if row["fault"] == LOST or _is_kept(row, context):
         return row
@@ -108,7 +110,9 @@ def _still_there(row: Row, context: Context) -> Row:
     return {**row, "sha256": "", "size": 0, "stored": False, "fault": LOST}
 
 
-def _keep_bytes(source: FilesSource, rows: dict[str, Row], context: Context, before: Mapping[Locator, Row]) -> None:
+def _keep_bytes(
+    source: FilesSource, rows: dict[str, LedgerRow], context: Context, before: Mapping[Locator, LedgerRow]
+) -> None:
     """Copies the files of an accumulating folder into the store, those that are new or changed."""
     folder = source.path.parent if source.path.is_file() else source.path
     waiting = []
@@ -133,7 +137,7 @@ def _keep_bytes(source: FilesSource, rows: dict[str, Row], context: Context, bef
         context.progress(number + 1, len(waiting), "files")
 
 
-def _is_kept(row: Row, context: Context) -> bool:
+def _is_kept(row: LedgerRow, context: Context) -> bool:
     try:
         context.path(StoredFile(row["path"], row["sha256"], row["size"]))
     except DamagedArtifact:
@@ -152,12 +156,15 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
             file.write(json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n")
 
 
-def read_ledger(output: InputOutput) -> dict[Locator, Row]:
+def read_ledger(output: InputOutput) -> dict[Locator, LedgerRow]:
     """Returns the rows of an earlier snapshot by locator."""
-    rows: dict[Locator, Row] = {}
+    rows: dict[Locator, LedgerRow] = {}
     for stored in output.files:
-        with stored.path.open(encoding="utf-8") as file:
+        with stored.path.open("rb") as file:
             for line in file:
-                row = json.loads(line)
+                # Names of fields are the same objects in every row, as they are not with `json`: a third of the memory.
+                row: LedgerRow = orjson.loads(line)
+                # A ledger outlives the code that wrote it.
+                row.setdefault("last_changed", row["first_seen"])
                 rows[row["source"], row["path"]] = row
     return rows

@@ -73,8 +73,15 @@ def dataset_card(counts: Sequence[Count], columns: Mapping[str, str], made: Sequ
     lines += _table(counts, ("split", "language"), ("split", "language"))
     lines += ["", "## Sources", ""]
     lines += _table(counts, ("source", "licence", "language"), ("source", "licence", "language"), seen=True)
-    lines += ["", "Every row bears the source, path and licence it came with: `source`, `path`, `offset`, `licence`,"]
-    lines += ["`origin` and `first_seen`. Licences are as the sources state them.", "", "## Columns", ""]
+    lines += [
+        "",
+        "Every row bears the source, path and licence it came with: `source`, `path`, `offset`, `licence`, `origin`,",
+        "`first_seen` and `date`. Licences are as the sources state them. The sha256 of each file is in the output",
+        "`files` of the stage `snapshot`, by `source` and `path`.",
+        "",
+        "## Columns",
+        "",
+    ]
     lines += [f"- `{name}`: {meaning}" for name, meaning in columns.items()]
     lines += ["", "## How it was made", ""]
     lines += [f"{number}. {step}" for number, step in enumerate(made, 1)]

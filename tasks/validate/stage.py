@@ -71,7 +71,7 @@ def build(context: Context) -> None:
         for file in context.inputs[split].files:
             context.add(split, file.stored.name, file.stored)
             context.add("dataset", f"{split}/{file.stored.name}", file.stored)
-    for file in context.inputs["card"].files if "card" in context.inputs else ():
+    for file in context.inputs["card"].files:
         context.add("dataset", file.stored.name, file.stored)
     for name, value in ((PROFILE, profile), (BASELINE, baseline)):
         context.add("profile", name, _written(context, name, value))

@@ -33,12 +33,13 @@ from xml.sax.saxutils import escape
 from schemas.config.collect import CollectConfig
 from schemas.config.sources import FilesSource
 from tasks.collect.part import collect_part
-from tasks.collect.plan import plan_parts
+from tasks.collect.plan import plan_parts, read_files
 from tasks.engine.context import StoredInputFile
 from tasks.engine.parts import Workers, map_parts
 from tasks.readers.encodings import decode
 from tasks.readers.formats import format_of
 from tasks.readers.wikitext import plain_text
+from tasks.snapshot.ledger import write_rows
 from tasks.store.store import Store
 
 FILES = ("descriptions", "poetry", "biographies", "office_help", "kernel_docs", "man_pages")
@@ -133,7 +134,7 @@ def _run(place: Path, workers: int) -> dict[str, Any]:
 def _collect(place: Path, workers: int, sender: Any) -> None:
     """Runs the parts of a folder and sends what it took."""
     sources = {"bench": FilesSource(path=place, licence="unknown")}
-    files = [
+    rows = (
         {
             "source": "bench",
             "path": path.relative_to(place).as_posix(),
@@ -143,16 +144,20 @@ def _collect(place: Path, workers: int, sender: Any) -> None:
             "origin": "bench",
             "format": format_of(path.name),
             "first_seen": "2026-01-01",
+            "last_changed": "2026-01-01",
+            "language": "",
             "stored": False,
             "fault": "",
         }
         for path in sorted(place.rglob("*"))
         if path.is_file()
-    ]
+    )
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(folder) / "store")
         config = CollectConfig(sources=sources, part_bytes=PART_BYTES)
-        parts = plan_parts(files, config, lambda file: StoredInputFile(file, str(store.root)))
+        ledger = Path(folder) / "files.jsonl"
+        write_rows(ledger, rows)
+        parts = plan_parts(read_files(ledger), config, lambda file: StoredInputFile(file, str(store.root)))
         warm = Path(folder) / "warm"
 
         def run(chosen: list[Any], workers: int) -> list[Any]:

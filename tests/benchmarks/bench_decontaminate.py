@@ -26,7 +26,7 @@ import pyarrow as pa
 from resiliparse.extract.html2text import extract_plain_text
 
 from schemas.manifest import FileRecord
-from schemas.tables import CLEANED, DUPLICATES
+from schemas.tables import CLEANED, CLUSTERS, DUPLICATES
 from tasks.engine.child import build
 from tasks.engine.spec import BuildResult, BuildSpec, InputSpec
 from tasks.store.store import Store
@@ -71,6 +71,7 @@ def documents(folder: Path, share: float, copies: int) -> pl.DataFrame:
             licence=pl.lit(""),
             origin=pl.lit(""),
             first_seen=pl.lit("2026-01-01"),
+            date=pl.lit(""),
         )
         .drop("row")
     )
@@ -204,10 +205,12 @@ def main() -> None:
         fresh = stored(store, scratch, frame.filter(is_new))
         new = frame.filter(is_new).height
         fresh = [record.model_copy(update={"name": f"new-{record.name}"}) for record in fresh]
-        path = scratch / "duplicates.parquet"
-        write_table(path, DUPLICATES.empty_table(), DUPLICATES)
-        digest, size = store.objects.take(path)
-        duplicates = InputSpec(files=[FileRecord(name=path.name, digest=digest, size=size, rows=0)], folder="")
+        found = {}
+        for table, schema in (("duplicates", DUPLICATES), ("clusters", CLUSTERS)):
+            path = scratch / f"{table}.parquet"
+            write_table(path, schema.empty_table(), schema)
+            digest, size = store.objects.take(path)
+            found[table] = InputSpec(files=[FileRecord(name=path.name, digest=digest, size=size, rows=0)], folder="")
         size_mb = frame["text"].str.len_bytes().sum() / 1e6
         report: dict[str, Any] = {"documents": frame.height, "megabytes": round(size_mb, 1)}
         print(f"{frame.height:,} documents, {size_mb:.0f} MB; {new:,} of them come in the second night")
@@ -215,7 +218,7 @@ def main() -> None:
         if arguments.boilerplate is not None:
             settings["boilerplate_documents"] = arguments.boilerplate
         for night, files in (("full", old), ("night", [*old, *fresh])):
-            inputs = {"documents": InputSpec(files=files, folder=""), "duplicates": duplicates}
+            inputs = {"documents": InputSpec(files=files, folder=""), **found}
             sharded, figures = measured(
                 store, arguments.workers, "shard", {"shard_bytes": arguments.shard_bytes}, inputs
             )

@@ -53,6 +53,7 @@ def write_documents(folder: Path, target: Path, times: int) -> None:
                     "licence": "unknown",
                     "origin": "corpus",
                     "first_seen": "2026-01-01",
+                    "date": "",
                     "language": language,
                     "text": text,
                 }
@@ -103,6 +104,7 @@ def build_stage(name: str, work: Path) -> None:
     else:
         import tasks.validate.checks
         import tasks.validate.pages
+        from tasks.tables.card import dataset_card
         from tasks.validate.kernel import SKETCH, similarity
         from tasks.validate.measures import Shingling, shingle_sets
         from tasks.validate.nearness import Documents, candidates
@@ -123,7 +125,13 @@ def build_stage(name: str, work: Path) -> None:
 
         relaxed = {key: found.model_dump() | {"severity": "warning"} for key, found in DEFAULTS.items()}
         settings = VALIDATE.config.model_validate({"expectations": relaxed}).model_dump(mode="json")
-        inputs = read_outputs(work, "shard")
+        card = work / "README.md"
+        card.write_text(dataset_card([], {}, []))
+        digest, size = store.objects.take(card)
+        inputs = {
+            **read_outputs(work, "shard"),
+            "card": InputSpec(files=[FileRecord(name=card.name, digest=digest, size=size)], folder=""),
+        }
     imports = time.process_time() - before
     memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     spec = BuildSpec(

@@ -44,6 +44,7 @@ def row(path: str, text: str, language: str, seen: str = "2026-01-01") -> dict[s
         "licence": "",
         "origin": "",
         "first_seen": seen,
+        "date": "",
         "language": language,
         "text": text,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import duckdb
@@ -9,6 +10,9 @@ import polars as pl
 import pytest
 import yaml
 from mini import Mini
+
+from schemas.ledger import LedgerRow
+from schemas.tables import ORIGIN
 
 SPLITS = ("train", "valid", "test")
 
@@ -37,6 +41,23 @@ def test_the_exported_folder_opens_as_it_is(prebuilt: Mini, exported: Path, monk
     (count,) = duckdb.sql(f"select count(distinct id) from read_parquet('{exported}/**/*.parquet')").fetchall()
     assert count == (sum(rows.values()),)
     assert sorted(by_card["train"]["id"]) == sorted(pl.read_parquet(exported / "train/*.parquet")["id"])
+
+
+def test_every_row_bears_what_was_collected_of_its_origin(prebuilt: Mini, exported: Path, tmp_path: Path) -> None:
+    for stage, output in (("collect", "documents"), ("snapshot", "files")):
+        prebuilt.nightmill("export", stage, str(tmp_path / stage), "--output", output, "--store", str(prebuilt.store))
+    origin = [column.name for column in ORIGIN]
+    collected = pl.read_parquet(tmp_path / "collect/*.parquet").select(origin)
+    finished = pl.read_parquet(exported / "**/*.parquet")
+    assert finished.join(collected, on=origin, how="anti").is_empty()
+    page = finished.filter(pl.col("origin") == "https://example.org/240")
+    assert page.select("path", "date").row(0) == ("captured.tar!/site.warc", "2026-01-01T00:00:00Z")
+    files = pl.read_ndjson(tmp_path / "snapshot/files.jsonl")
+    assert set(files.columns) == LedgerRow.__required_keys__
+    read = finished.with_columns(pl.col("path").str.split("!/").list.first()).join(files, on=["source", "path"])
+    assert read.height == finished.height
+    for source, path, sha256 in read.select("source", "path", "sha256").unique().iter_rows():
+        assert hashlib.sha256((prebuilt.folder / "data" / source / path).read_bytes()).hexdigest() == sha256
 
 
 def test_the_card_says_what_is_there(prebuilt: Mini, exported: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -63,6 +64,19 @@ def test_a_document_is_followed_from_its_source_to_the_models(prebuilt: Mini) ->
     said = prebuilt.nightmill("show", row["id"][:16], "--store", "store")
     assert f"{row['file']} row {row['row']}" in said and "read by        pretrain" in said
     assert json.loads(prebuilt.nightmill("show", place(row), "--store", "store", "--json")) == [history]
+
+
+def test_a_document_names_the_bytes_it_was_read_from(prebuilt: Mini) -> None:
+    for source, place, path in (
+        ("pages", "captured.tar!/site.warc#1", "captured.tar"),
+        ("records", "english.jsonl#0", "english.jsonl"),
+    ):
+        (history,) = shown(prebuilt, f"{source}:{place}")
+        sha256 = hashlib.sha256((prebuilt.folder / "data" / source / path).read_bytes()).hexdigest()
+        assert steps(history)["collect"]["file"] == {"path": path, "sha256": sha256, "last_changed": "2026-01-01"}
+        said = prebuilt.nightmill("show", f"{source}:{place}", "--store", "store")
+        assert f"file {path}, sha256 {sha256}, last changed 2026-01-01" in said
+        assert (", of 2026-01-01T00:00:00Z" in said) == (source == "pages")
 
 
 def test_held_out_documents_are_named_as_such(prebuilt: Mini) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from source_files import tar_archive, warc_record
 from token_stages import chinese_texts, english_texts
 
 from flows.lookup import find_artifact, find_run
@@ -82,20 +83,24 @@ def write_corpus(folder: Path) -> None:
     pages, records, tasks = folder / "pages", folder / "records", folder / "tasks"
     for place in (pages, records, tasks):
         place.mkdir(parents=True)
-    english, chinese = english_texts(240), chinese_texts(160)
+    english, chinese = english_texts(242), chinese_texts(160)
     for number, text in enumerate(english[:80]):
         suffix = ("md", "txt", "rst")[number % 3]
         (pages / f"page-{number:03}.{suffix}").write_text(text, encoding="utf-8")
     body = "".join(f"<p>{text}</p>" for text in english[80:84])
     (pages / "page.html").write_text(f"<html><body><nav>menu</nav><main>{body}</main></body></html>", encoding="utf-8")
     (pages / "copy.txt").write_text(english[0], encoding="utf-8")
+    captured = [
+        warc_record(f"https://example.org/{number}", f"<p>{english[number]}</p>".encode()) for number in (240, 241)
+    ]
+    (pages / "captured.tar").write_bytes(tar_archive({"site.warc": b"".join(captured)}))
     with (records / "english.jsonl").open("w", encoding="utf-8") as file:
         for text in english[84:180]:
             file.write(json.dumps({"text": text, "licence": "MIT"}) + "\n")
         file.write("this line is no JSON\n")
     lines = [json.dumps({"text": text}, ensure_ascii=False) for text in chinese[:120]]
     (records / "chinese.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
-    table = pa.table({"text": english[180:] + chinese[120:]})
+    table = pa.table({"text": english[180:240] + chinese[120:]})
     pq.write_table(table, records / "both.parquet")
     titles, scripts = [], []
     for number, text in enumerate(english[:150]):

@@ -1,4 +1,4 @@
-"""Documents and tables as a stage reads them, for tests of the stages between `clean` and `tokenizer`."""
+"""Documents and what else a stage reads, for tests of the stages between `clean` and `tokenizer`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 from schemas.manifest import FileRecord
 from tasks.engine.spec import InputSpec
 from tasks.store.store import Store
+from tasks.tables.card import Count, dataset_card
 from tasks.tables.parquet import write_table
 
 Row = dict[str, Any]
@@ -28,6 +29,7 @@ def document(text: str, *, path: str = "a.txt", language: str = "en", seen: str 
         "licence": "MIT",
         "origin": "library 1.0",
         "first_seen": seen,
+        "date": "",
         "language": language,
         "text": text,
     } | more
@@ -43,3 +45,15 @@ def table_input(store: Store, schema: pa.Schema, files: Mapping[str, Sequence[Ro
             digest, size = store.objects.take(path)
             records.append(FileRecord(name=name, digest=digest, size=size, rows=count))
     return InputSpec(files=records, folder="")
+
+
+def card_input(store: Store, splits: Mapping[str, Sequence[Row]]) -> InputSpec:
+    """Stores the card of rows, as `decontaminate` leaves one."""
+    counts = [
+        Count(split, "docs", "MIT", "en", len(rows), 0, "2026-01-01", "2026-01-01") for split, rows in splits.items()
+    ]
+    with tempfile.TemporaryDirectory(dir=store.root) as folder:
+        path = Path(folder) / "README.md"
+        path.write_text(dataset_card(counts, {"text": "the text"}, ["Made for a test."]), encoding="utf-8")
+        digest, size = store.objects.take(path)
+    return InputSpec(files=[FileRecord(name="README.md", digest=digest, size=size)], folder="")

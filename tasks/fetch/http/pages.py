@@ -98,9 +98,10 @@ class Pages:
         """Keeps a page, or what is known of it."""
         settled = job.lastmod if is_settled(job.lastmod, self.clock.wall()) else ""
         if isinstance(answer, Unchanged):
-            known = self.known[job.path]
-            tag = {**known.tag, "lastmod": settled}
-            item = replace(known, tag={name: value for name, value in tag.items() if value})
+            item = self.known[job.path]
+            # Else it stays the very same object: a look at a million unchanged pages holds each once, not twice.
+            if item.tag.get("lastmod", "") != settled:
+                item = replace(item, tag=_given({**item.tag, "lastmod": settled}))
         else:
             media = media_type(answer.content_type)
             format = format_for(media, job.start.raw_path, self.settings.content_types)

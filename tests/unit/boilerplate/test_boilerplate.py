@@ -173,7 +173,7 @@ def test_cleaning_what_was_cleaned_with_the_same_table_changes_nothing(tmp_path:
     lines = night.boilerplate(parts, "2026-01-01")
     assert [line for line, _ in table(lines, "web")] == [NOTICE, "Mail <EMAIL> for the rest of it."]
     once = night.clean(parts, lines).table("documents", CLEANED)
-    reread = [{**row, "date": "", "format": "text"} for row in once]
+    reread = [{**row, "format": "text"} for row in once]
     again = night.clean({"a.parquet": reread}, lines).table("documents", CLEANED)
     assert again == once
 

@@ -291,6 +291,21 @@ def test_what_a_night_brings_redoes_no_older_part_wherever_it_lies(tmp_path: Pat
     assert new and names[-len(new) :] == new
 
 
+def test_other_bytes_of_a_file_alter_no_row_of_the_documents_that_stay(tmp_path: Path) -> None:
+    bench, root = Bench(tmp_path), tmp_path / "web"
+    records = [{"text": f"record {number}"} for number in range(50)]
+    write(root, {"all.jsonl": jsonl(*records)})
+    first_night = bench.snapshot(source(root))
+    before = bench.collect(source(root), first_night)
+    write(root, {"all.jsonl": jsonl(*records).replace(b'": "', b'":  "')})
+    second_night = bench.snapshot(source(root), first_night, date="2026-01-02")
+    assert second_night.digests() != first_night.digests()
+    assert bench.collect(source(root), second_night).digests() == before.digests()
+    write(root, {"all.jsonl": jsonl(*records, {"text": "one more"})})
+    third_night = bench.snapshot(source(root), second_night, date="2026-01-03")
+    assert documents(bench.collect(source(root), third_night))[:50] == documents(before)
+
+
 def test_moving_the_sources_or_limits_on_bad_input_redo_no_part(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.collect(source(many_files(tmp_path / "web")), part_bytes=20_000)

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,11 @@ from tasks.readers.faults import Skip
 CHINESE = "<p>中文网页的内容和英文的一样重要。</p>"
 GOOD = [warc_record(f"https://example.org/{number}", b"<p>page %d</p>" % number) for number in range(6)]
 PAGES = [f"<p>page {number}</p>" for number in range(6)]
+
+
+def archive(records: Iterable[bytes], *, packed: bool = False) -> bytes:
+    """Joins records, each a gzip member of its own where they are packed."""
+    return b"".join(map(gzip.compress, records) if packed else records)
 
 
 @pytest.mark.parametrize("name", ["a.warc", "a.warc.gz", "whole.warc.gz"])
@@ -27,7 +33,7 @@ def test_pages_have_their_address_and_format(tmp_path: Path, name: str) -> None:
         warc_record("https://example.org/r", b"GET /", type="request", media="application/http; msgtype=request"),
         GOOD[1],
     ]
-    data = b"".join(gzip.compress(record) for record in records) if name == "a.warc.gz" else b"".join(records)
+    data = archive(records, packed=name == "a.warc.gz")
     found = read(tmp_path, name, gzip.compress(data) if name.startswith("whole") else data)
     assert [(one.origin, one.offset, one.format, one.text) for one in found if isinstance(one, Text)] == [
         ("https://example.org/0", 1, "html", "<p>page 0</p>"),
@@ -61,38 +67,23 @@ def test_bodies_come_out_of_their_encodings(tmp_path: Path, body: bytes, media: 
     assert texts(found) in ([CHINESE], ['<meta charset="big5"><p>內容</p>'])
 
 
-def damaged(kind: str) -> bytes:
-    record = GOOD[2]
-    match kind:
-        case "version":
-            return record.replace(b"WARC/1.1", b"WXRC/1.1")
-        case "too long":
-            return record.replace(b"Content-Length: ", b"Content-Length: 9")
-        case "too long by far":
-            return record.replace(b"Content-Length: ", b"Content-Length: 99999999999")
-        case "too short":
-            return record.replace(b"Content-Length: ", b"Content-Length: 0000000001\r\nX: ")
-        case "no number":
-            return record.replace(b"Content-Length: ", b"Content-Length: x")
-        case "no length":
-            return record.replace(b"Content-Length", b"Content-Width")
-        case "no header":
-            return record.replace(b"\r\n\r\n", b"\r\n")
-        case "cut":
-            return record[:-30]
-        case "garbage":
-            return bytes(range(256)) * 40
-    raise AssertionError(kind)
+DAMAGED = {
+    "version": GOOD[2].replace(b"WARC/1.1", b"WXRC/1.1"),
+    "too long": GOOD[2].replace(b"Content-Length: ", b"Content-Length: 9"),
+    "too long by far": GOOD[2].replace(b"Content-Length: ", b"Content-Length: 99999999999"),
+    "too short": GOOD[2].replace(b"Content-Length: ", b"Content-Length: 0000000001\r\nX: "),
+    "no number": GOOD[2].replace(b"Content-Length: ", b"Content-Length: x"),
+    "no length": GOOD[2].replace(b"Content-Length", b"Content-Width"),
+    "no header": GOOD[2].replace(b"\r\n\r\n", b"\r\n"),
+    "cut": GOOD[2][:-30],
+    "garbage": bytes(range(256)) * 40,
+}
 
 
-KINDS = ["version", "too long", "too long by far", "too short", "no number", "no length", "no header", "cut", "garbage"]
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DAMAGED)
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_damaged_record_costs_no_other(tmp_path: Path, kind: str, packed: bool) -> None:
-    records = [*GOOD[:2], damaged(kind), *GOOD[3:]]
-    data = b"".join(gzip.compress(record) for record in records) if packed else b"".join(records)
+    data = archive([*GOOD[:2], DAMAGED[kind], *GOOD[3:]], packed=packed)
     found = read(tmp_path, "a.warc.gz" if packed else "a.warc", data, max_record_bytes=10_000)
     assert texts(found) == [*PAGES[:2], *PAGES[3:]]
     assert len(faults(found)) == 1 and faults(found)[0][1] == 3
@@ -108,11 +99,9 @@ def test_a_damaged_gzip_member_costs_no_other(tmp_path: Path) -> None:
 
 
 def test_the_end_may_be_missing(tmp_path: Path) -> None:
-    data = b"".join(GOOD)
-    found = read(tmp_path, "a.warc", data[:-40])
+    found = read(tmp_path, "a.warc", archive(GOOD)[:-40])
     assert texts(found) == PAGES[:5] and faults(found) == [("", 6, "broken_record")]
-    data = b"".join(gzip.compress(record) for record in GOOD)
-    found = read(tmp_path, "a.warc.gz", data[:-40])
+    found = read(tmp_path, "a.warc.gz", archive(GOOD, packed=True)[:-40])
     assert texts(found) == PAGES[:5] and faults(found) == [("", 6, "broken_gzip")]
 
 
@@ -123,7 +112,7 @@ def test_bodies_that_are_or_expand_too_large_are_faults(tmp_path: Path) -> None:
         warc_record("https://example.org/v", b"x" * 200_000, type="resource", media="video/mp4"),
         GOOD[0],
     ]
-    found = read(tmp_path, "a.warc", b"".join(records), max_record_bytes=100_000)
+    found = read(tmp_path, "a.warc", archive(records), max_record_bytes=100_000)
     assert texts(found) == PAGES[:1]
     assert faults(found) == [("", 1, "record_too_large"), ("", 2, "record_too_large")]
 

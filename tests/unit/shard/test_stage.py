@@ -38,13 +38,12 @@ def shard(
     merged: dict[str, list[str]] | None = None,
     **settings: object,
 ) -> Built:
+    rows = [{"cluster": name, "founder": founder} for name, found in (merged or {}).items() for founder in found]
     inputs = {
         "documents": table_input(bench.store, CLEANED, parts),
         "duplicates": table_input(bench.store, DUPLICATES, {"duplicates.parquet": duplicates or []}),
+        "clusters": table_input(bench.store, CLUSTERS, {"clusters.parquet": rows}),
     }
-    if merged is not None:
-        rows = [{"cluster": name, "founder": founder} for name, found in merged.items() for founder in found]
-        inputs["clusters"] = table_input(bench.store, CLUSTERS, {"clusters.parquet": rows})
     return bench.build(STAGE, ShardConfig(**{"valid_fraction": 0.2, "test_fraction": 0.2} | settings), inputs)
 
 
@@ -120,7 +119,7 @@ def test_documents_of_one_cluster_fall_on_one_side(bench: Bench) -> None:
 
 def test_documents_leave_train_when_their_cluster_merges_with_one_held_out(bench: Bench) -> None:
     parts = {f"part-{number}.parquet": rows_of(number) for number in range(4)}
-    before = sides(shard(bench, parts, merged={}, shard_bytes=8_000))
+    before = sides(shard(bench, parts, shard_bytes=8_000))
     train = [identity for identity, side in before.items() if side == "train"][:3]
     test, valid = (
         next(identity for identity, side in before.items() if side == wanted) for wanted in ("test", "valid")
@@ -129,7 +128,7 @@ def test_documents_leave_train_when_their_cluster_merges_with_one_held_out(bench
     gone = {"id": "f" * 32, "source": "docs", "path": "x", "offset": 0, "kind": "near", "jaccard": 0.9, "via": "e" * 32}
     gone |= {"via_jaccard": 0.9}
     duplicates = [gone | {"cluster": train[0], "kept": train[2]}]
-    first = shard(bench, parts, duplicates, merged={}, shard_bytes=8_000)
+    first = shard(bench, parts, duplicates, shard_bytes=8_000)
     built = shard(bench, parts, duplicates, merged, shard_bytes=8_000)
     after = sides(built)
     moved = {identity: side for identity, side in after.items() if side != before[identity]}

@@ -163,18 +163,21 @@ def test_missing_sources_are_all_named(tmp_path: Path) -> None:
         look_at(web=FilesSource(path=tmp_path / "nowhere"))
 
 
-def test_files_keep_the_date_on_which_they_were_first_seen(tmp_path: Path) -> None:
+def test_files_keep_the_date_on_which_they_were_first_seen_and_have_that_of_their_bytes(tmp_path: Path) -> None:
     bench, folder = Bench(tmp_path / "bench"), write(tmp_path / "web", {"a.txt": "a", "b.txt": "b", "z.txt": "z"})
     sources = {"web": FilesSource(path=folder, licence="MIT")}
     first = bench.snapshot(sources, date="2026-01-01")
     write(folder, {"b.txt": "changed", "c.txt": "new"})
     (folder / "z.txt").unlink()
     second = bench.snapshot(sources, before=first, date="2026-01-02")
-    assert [(row["path"], row["first_seen"]) for row in rows(second)] == [
-        ("a.txt", "2026-01-01"),
-        ("b.txt", "2026-01-01"),
-        ("c.txt", "2026-01-02"),
+    assert [(row["path"], row["first_seen"], row["last_changed"]) for row in rows(second)] == [
+        ("a.txt", "2026-01-01", "2026-01-01"),
+        ("b.txt", "2026-01-01", "2026-01-02"),
+        ("c.txt", "2026-01-02", "2026-01-02"),
     ]
+    write(folder, {"a.txt": "again"})
+    third = bench.snapshot(sources, before=second, date="2026-01-03")
+    assert [row["last_changed"] for row in rows(third)] == ["2026-01-03", "2026-01-02", "2026-01-02"]
     assert {name: second.metrics[name] for name in ("new", "changed", "removed", "rows_out")} == {
         "new": 1,
         "changed": 1,
@@ -199,6 +202,7 @@ def test_the_ledger_is_the_same_bytes_in_another_folder_and_store(tmp_path: Path
         "language": "zh",
         "format": "markdown",
         "first_seen": "2026-01-01",
+        "last_changed": "2026-01-01",
         "stored": False,
         "fault": "",
     }

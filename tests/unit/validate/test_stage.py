@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from source_stages import Bench, Built
-from table_inputs import Row, document, table_input
+from table_inputs import Row, card_input, document, table_input
 from token_stages import chinese_texts, english_texts
 
 from schemas.config.validate import ValidateConfig
@@ -47,7 +47,7 @@ def shards() -> dict[str, list[Row]]:
 
 
 def inputs_of(bench: Bench, splits: dict[str, list[Row]], files: int = 1) -> dict[str, InputSpec]:
-    found = {}
+    found = {"card": card_input(bench.store, splits)}
     for split in SPLITS:
         cut = {f"shard-{number}.parquet": splits[split][number::files] for number in range(files)}
         found[split] = table_input(bench.store, SHARDED, cut)
@@ -73,8 +73,13 @@ def read(built: Built, name: str) -> Any:
 def test_good_shards_pass_through_unaltered(bench: Bench) -> None:
     splits = shards()
     built = validate(bench, splits)
-    for split, spec in inputs_of(bench, splits).items():
-        assert built.result.outputs[split] == spec.files
+    inputs = inputs_of(bench, splits)
+    (card,) = inputs["card"].files
+    folder = {card.name: card.digest}
+    for split in SPLITS:
+        assert built.result.outputs[split] == inputs[split].files
+        folder |= {f"{split}/{file.name}": file.digest for file in inputs[split].files}
+    assert {file.name: file.digest for file in built.result.outputs["dataset"]} == folder
     metrics = built.metrics
     assert (metrics["rows_in"], metrics["rows_out"], metrics["unmet"]) == (37, 37, 0)
     assert metrics["expectations"] == len(DEFAULTS)
