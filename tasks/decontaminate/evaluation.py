@@ -6,19 +6,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.errors import BadInputError
-from tasks.arrays.utf8 import U64
-from tasks.decontaminate import kernels
-from tasks.decontaminate.grams import BATCH_BYTES, Length, find_grams
 from tasks.engine.stage import JSON, Part
 from tasks.readers.faults import Fault
 from tasks.readers.records import read_records
-from tasks.tables.parquet import TableWriter, batches, iterate_tables, write_table
+from tasks.tables.parquet import TableWriter, iterate_tables
 
 Kind = Literal["documents", "examples", "texts"]
 """Rows of a file: SHARDED, EXAMPLES or `TEXTS`."""
@@ -31,18 +26,6 @@ TEXTS = pa.schema(
     ]
 )
 """Rows of an evaluation set that the settings name."""
-
-PLACES = pa.schema(
-    [
-        pa.field("gram", pa.uint64(), nullable=False),
-        pa.field("example", pa.uint32(), nullable=False),  # row of `examples.parquet`: the least id that holds it
-        pa.field("tokens", pa.large_binary(), nullable=False),  # their hashes, 8 bytes each
-    ]
-)
-"""Rows of `places.parquet`: where n-grams of training text stand in an evaluation file, sorted by n-gram."""
-
-EXAMPLE_IDS = pa.schema([pa.field("example", pa.string(), nullable=False)])
-"""Rows of `examples.parquet`: the ids of examples that hold any, sorted."""
 
 MAX_SHOWN = 20
 ROWS_AT_A_TIME = 1000
@@ -138,36 +121,3 @@ def check_faults(name: str, faults: Iterable[tuple[str, list[Any]]], records: in
             hint="repair the file, check `fields` and `answers`, or raise `max_bad_fraction`",
         )
     return lines
-
-
-def find_places(part: Part, folder: Path) -> dict[str, JSON]:
-    """Writes `places.parquet` for the n-grams in the file that `wanted` names, sorted hashes of this evaluation file.
-
-    Writes `examples.parquet`, too, the ids that it refers to. Returns how many examples hold any of the n-grams.
-    """
-    length = Length(part.parameters["ngram"], part.parameters["min_tokens"])
-    wanted: U64 = np.load(Path(part.execution["wanted"]), allow_pickle=False)
-    bits = kernels.remainders(wanted)
-    examples: set[str] = set()
-    frames = [pl.DataFrame(schema=_PLACES)]
-    for ids, texts, _ in texts_of(part.files[0].path, part.parameters["kind"]):
-        for batch in batches(pa.table({"id": ids, "text": texts}), "text", BATCH_BYTES):
-            found = find_grams(batch["text"], length, whole=True)
-            places, _ = kernels.among(found.values, wanted, bits)
-            holders = pl.Series(batch["id"].take(pa.array(found.texts_of(places))))
-            examples.update(holders.unique().to_list())
-            values, first, group = np.unique(found.values[places], return_index=True, return_inverse=True)
-            least = pl.DataFrame({"group": group, "example": holders}).group_by("group").min().sort("group")
-            tokens = pl.Series(found.tokens_of(places[first]))
-            columns = {"gram": values, "example": least["example"], "tokens": tokens}
-            frames.append(pl.DataFrame(columns, schema=_PLACES))
-    named = pl.concat(frames).group_by("gram", "tokens").agg(pl.col("example").min()).sort("gram", "tokens")
-    names = pl.Series("example", sorted(examples), dtype=pl.String)
-    numbers = pl.Series(range(len(names)), dtype=pl.UInt32)
-    numbered = named.with_columns(pl.col("example").replace_strict(names, numbers, return_dtype=pl.UInt32))
-    write_table(folder / "places.parquet", numbered.select(PLACES.names).to_arrow(), PLACES)
-    write_table(folder / "examples.parquet", names.to_frame().to_arrow(), EXAMPLE_IDS)
-    return {"examples": len(examples)}
-
-
-_PLACES = {"gram": pl.UInt64, "example": pl.String, "tokens": pl.Binary}

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.arrays.utf8 import I64, U8, U64
-from tasks.decontaminate import kernels
+from tasks.decontaminate import hashing
 
 BATCH_BYTES = 1 << 20
 """Text that is taken at a time; a token of one byte takes about 50 bytes while it is."""
@@ -55,27 +55,25 @@ class Grams:
         firsts = self.firsts[places]
         return self.begins[firsts], self.ends[firsts + self.sizes[places] - 1]
 
-    def tokens_of(self, places: I64) -> pa.Array:
-        """Returns the hashes of the tokens of some n-grams, 8 bytes each, as binary values."""
-        sizes = self.sizes[places].astype(np.int64)
-        ends = np.cumsum(sizes)
-        rows = np.repeat(self.firsts[places] - (ends - sizes), sizes) + np.arange(ends[-1] if len(ends) else 0)
-        offsets = np.concatenate([[0], ends * 8])
-        buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(self.hashes[rows].tobytes())]
-        return pa.Array.from_buffers(pa.large_binary(), len(places), buffers)
-
 
 def find_grams(texts: pa.ChunkedArray | pa.Array, length: Length, *, whole: bool) -> Grams:
-    """Finds the n-grams of some texts; see `kernels.ngrams` for what `whole` says of shorter texts."""
+    """Finds the n-grams of some texts; see `hashing.ngrams` for what `whole` says of shorter texts."""
+    content, starts = as_bytes(texts)
+    hashes, begins, ends, edges, before = hashing.tokenize(content, starts, hashing.folding_table())
+    values, firsts, sizes, ahead = hashing.ngrams(hashes, edges, before, length.ngram, length.least, whole)
+    return Grams(values, firsts, sizes, ahead, hashes, begins, ends, before)
+
+
+def as_bytes(texts: pa.ChunkedArray | pa.Array) -> tuple[U8, I64]:
+    """Returns the texts' bytes, and int64[n + 1], where each begins and the last one ends; one chunk is not copied."""
     column = pa.chunked_array([texts]) if isinstance(texts, pa.Array) else texts
-    joined = column.cast(pa.large_string()).combine_chunks()
-    if isinstance(joined, pa.ChunkedArray):
-        joined = pa.concat_arrays(joined.chunks) if joined.num_chunks else pa.array([], pa.large_string())
-    _, offsets, data = joined.buffers()
+    joined = column.cast(pa.large_string())
+    array = joined.chunk(0) if joined.num_chunks == 1 else joined.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], pa.large_string())
+    _, offsets, data = array.buffers()
     content = np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, dtype=np.uint8)
     starts = np.zeros(1, dtype=np.int64)
-    if len(joined):
-        starts = np.frombuffer(offsets, dtype=np.int64)[joined.offset : joined.offset + len(joined) + 1]
-    hashes, begins, ends, edges, before = kernels.tokenize(content, starts, kernels.folding_table())
-    values, firsts, sizes, ahead = kernels.ngrams(hashes, edges, before, length.ngram, length.least, whole)
-    return Grams(values, firsts, sizes, ahead, hashes, begins, ends, before)
+    if len(array):
+        starts = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    return content, starts

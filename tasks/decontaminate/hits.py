@@ -10,20 +10,52 @@ import numpy as np
 import polars as pl
 
 from schemas.tables import HITS
-from tasks.decontaminate import kernels
+from tasks.arrays.utf8 import U32, U64
+from tasks.decontaminate import ordered
+from tasks.decontaminate.index import Segment, examples_in_order
 from tasks.tables.parquet import TableWriter
 
 WINDOWS_AT_A_TIME = 1 << 15
 """N-grams of documents whose sets and examples are looked up at a time."""
 
 
+DESCRIBED = ["id", "source", "path", "offset", "language", "share", "action"]
+
+
 @dataclass(frozen=True)
 class Places:
-    """What `evaluation.find_places` wrote of an evaluation file: its set, and the tables."""
+    """Where n-grams of train stand in an evaluation file.
+
+    Attributes:
+        evaluation: Its set.
+        grams: uint64[n].
+        examples: uint32[n], the least example that holds each, by its place in `ids`.
+        ids: Ids of examples, sorted.
+        hit: How many examples of the file hold any.
+    """
 
     evaluation: str
-    grams: Path
-    examples: Path
+    grams: U64
+    examples: U32
+    ids: pl.Series
+    hit: int
+
+
+def find_places(evaluation: str, segments: Iterable[Segment], examples: Path, grams: U64) -> Places:
+    """Looks sorted n-grams up in the index of an evaluation file."""
+    names, ranks = examples_in_order(examples)
+    found, least, holders = [np.zeros(0, dtype=np.uint64)], [np.zeros(0, dtype=np.uint32)], []
+    for segment in segments:
+        places = ordered.shared(segment.open(), grams)
+        if len(places):
+            entries, owners = segment.entries(places)
+            examples_of = ranks[segment.rows_at(entries)]
+            found.append(segment.open()[places])
+            least.append(np.minimum.reduceat(examples_of, np.flatnonzero(np.diff(owners, prepend=-1))))
+            holders.append(examples_of)
+    hit = len(np.unique(np.concatenate(holders))) if holders else 0
+    used, numbers = np.unique(np.concatenate(least), return_inverse=True)
+    return Places(evaluation, np.concatenate(found), numbers.astype(np.uint32), names.gather(used), hit)
 
 
 def write_hits(path: Path, shards: Iterable[tuple[Path, Path]], places: Sequence[Places]) -> dict[str, int]:
@@ -33,35 +65,29 @@ def write_hits(path: Path, shards: Iterable[tuple[Path, Path]], places: Sequence
 
     Args:
         path: What to write.
-        shards: `documents.parquet` and `windows.parquet` of each shard.
+        shards: `documents.parquet` and `windows.npy` of each shard, see `outcome`.
         places: Where the n-grams stand in each evaluation file.
 
     Returns:
         How many documents were hit by each set.
     """
     # Names as numbers of the same order: rows by the million are joined and sorted.
-    examples = [pl.read_parquet(one.examples)["example"] for one in places]
     sets = pl.Series([one.evaluation for one in places], dtype=pl.String)
-    names = pl.DataFrame({"name": pl.concat([sets, *examples]).unique().sort()}).with_row_index("number")
+    names = pl.DataFrame({"name": pl.concat([sets, *(one.ids for one in places)]).unique().sort()})
+    names = names.with_row_index("number")
     number = dict(names.select("name", "number").rows())
     found = pl.DataFrame(schema={"gram": pl.UInt64, "evaluation": pl.UInt32, "example": pl.UInt32})
-    for one, ids in zip(places, examples, strict=True):
-        numbers = pl.Series([number[name] for name in ids.to_list()], dtype=pl.UInt32)
-        table = pl.read_parquet(one.grams, columns=["gram", "example"])
-        found.extend(
-            table.select(
-                "gram",
-                evaluation=pl.lit(number[one.evaluation], pl.UInt32),
-                example=numbers.gather(table["example"]),
-            )
-        )
+    for one in places:
+        numbers = pl.Series([number[name] for name in one.ids.to_list()], dtype=pl.UInt32)
+        frame = pl.DataFrame({"gram": one.grams, "example": numbers.gather(one.examples)})
+        found.extend(frame.select("gram", evaluation=pl.lit(number[one.evaluation], pl.UInt32), example="example"))
     found = found.group_by("gram", "evaluation").agg(pl.col("example").min()).sort("gram", "evaluation")
     documents: dict[str, int] = {}
     with TableWriter(path, HITS) as writer:
         for document_path, window_path in shards:
-            pieces = _pieces(pl.read_parquet(window_path))
+            pieces = _pieces(_windows(window_path))
             spans = pl.concat([_spans(_looked_up(piece, found)) for piece in pieces])
-            rows = pl.read_parquet(document_path).with_row_index("document")
+            rows = pl.read_parquet(document_path, columns=DESCRIBED).with_row_index("document")
             hits = spans.join(rows.with_columns(pl.col("document").cast(pl.Int64)), on="document").with_columns(
                 pl.col(column).replace_strict(names["number"], names["name"]) for column in ("evaluation", "example")
             )
@@ -71,6 +97,12 @@ def write_hits(path: Path, shards: Iterable[tuple[Path, Path]], places: Sequence
                 hits.sort("id", "source", "path", "offset", "evaluation", "example").select(HITS.names).to_arrow()
             )
     return dict(sorted(documents.items()))
+
+
+def _windows(path: Path) -> pl.DataFrame:
+    windows = np.load(path, allow_pickle=False)
+    types = {"document": np.int64, "gram": np.uint64, "begin": np.int64, "end": np.int64}
+    return pl.DataFrame({name: windows[name].astype(kind) for name, kind in types.items()})
 
 
 def _pieces(windows: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -99,9 +131,9 @@ def _looked_up(windows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
 
 def _spans(windows: pl.DataFrame) -> pl.DataFrame:
     """Returns one row for each document, set and example, with the union of its windows as spans."""
-    ordered = windows.sort("document", "evaluation", "example", "begin", "end")
+    by_span = windows.sort("document", "evaluation", "example", "begin", "end")
     keys = ("document", "evaluation", "example")
-    group = ordered.select(pl.struct(keys).rle_id().cast(pl.Int64)).to_series()
-    first, ends = kernels.union(group.to_numpy(), ordered["begin"].to_numpy(), ordered["end"].to_numpy())
-    spans = ordered[first].with_columns(end=pl.Series(ends)).select(*keys, pl.struct("begin", "end").alias("spans"))
+    group = by_span.select(pl.struct(keys).rle_id().cast(pl.Int64)).to_series()
+    first, ends = ordered.union(group.to_numpy(), by_span["begin"].to_numpy(), by_span["end"].to_numpy())
+    spans = by_span[first].with_columns(end=pl.Series(ends)).select(*keys, pl.struct("begin", "end").alias("spans"))
     return spans.group_by(keys, maintain_order=True).agg("spans")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.config.decontaminate import DecontaminateConfig
@@ -29,20 +30,35 @@ COLUMNS = {
 _KEYS = ["source", "licence", "language"]
 
 
-def count_shard(part: Part, folder: Path) -> dict[str, JSON]:
-    """Returns rows of [source, licence, language, documents, bytes of text, first and last day seen]."""
-    del folder
-    found: dict[tuple[str, str, str], list[JSON]] = {}
-    for table in iterate_tables(part.files[0].path, [*_KEYS, "first_seen", "text"]):
-        sized = table.set_column(4, "text", pc.binary_length(table["text"]))
-        counted = sized.group_by(_KEYS).aggregate(
-            [("text", "count"), ("text", "sum"), ("first_seen", "min"), ("first_seen", "max")]
+class Counts:
+    """Counts documents, bytes of text, and days by source, licence and language."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, str], list[JSON]] = {}
+
+    def add(self, table: pa.Table) -> None:
+        """Counts some SHARDED rows."""
+        sized = table.select([*_KEYS, "first_seen"]).append_column("bytes", pc.binary_length(table["text"]))
+        counted = sized.group_by(_KEYS, use_threads=False).aggregate(
+            [("bytes", "count"), ("bytes", "sum"), ("first_seen", "min"), ("first_seen", "max")]
         )
         for row in counted.to_pylist():
-            new = [row["text_count"], row["text_sum"], row["first_seen_min"], row["first_seen_max"]]
-            old = found.setdefault((row["source"], row["licence"], row["language"]), [0, 0, new[2], new[3]])
+            new = [row["bytes_count"], row["bytes_sum"], row["first_seen_min"], row["first_seen_max"]]
+            old = self._found.setdefault((row["source"], row["licence"], row["language"]), [0, 0, new[2], new[3]])
             old[:] = [old[0] + new[0], old[1] + new[1], min(old[2], new[2]), max(old[3], new[3])]
-    return {"counts": [[*key, *values] for key, values in sorted(found.items())]}
+
+    def rows(self) -> list[JSON]:
+        """Returns rows of [source, licence, language, documents, bytes of text, first and last day seen]."""
+        return [[*key, *values] for key, values in sorted(self._found.items())]
+
+
+def count_shard(part: Part, folder: Path) -> dict[str, JSON]:
+    """Returns the `Counts` of a shard."""
+    del folder
+    counts = Counts()
+    for table in iterate_tables(part.files[0].path, [*_KEYS, "first_seen", "text"]):
+        counts.add(table)
+    return {"counts": counts.rows()}
 
 
 def card_of(split_counts: Mapping[str, Sequence[Sequence[JSON]]], config: DecontaminateConfig) -> str:

@@ -33,6 +33,7 @@ def build(
     *,
     valid: Sequence[Row] = HELD_OUT["valid"],
     test: Sequence[Row] = HELD_OUT["test"],
+    earlier: Built | None = None,
     **settings: object,
 ) -> Built:
     files = train if isinstance(train, Mapping) else {"shard-0.parquet": train}
@@ -43,7 +44,7 @@ def build(
     }
     if examples:
         inputs["examples.questions.test"] = table_input(bench.store, EXAMPLES, {"examples.parquet": examples})
-    return bench.build(STAGE, DecontaminateConfig(**settings), inputs)
+    return bench.build(STAGE, DecontaminateConfig(**settings), inputs, earlier=earlier)
 
 
 def texts(built: Built) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The compiled loops of decontamination: tokens with their places in UTF-8 text, n-grams, what two indexes share.
+"""The compiled loops over texts: tokens with their places in UTF-8, n-grams of them, what cutting made.
 
 Compiling takes a few CPU seconds once per machine; afterwards loading from numba's cache takes half a second a process.
 """
@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from tasks.arrays.utf8 import I64, U8, U32, U64, Bools, compiled
+from tasks.arrays.utf8 import I64, U8, U32, U64, compiled
 
 BEGINS = 1
 """Edge of a token: it stands at the beginning of a text, line or sentence."""
@@ -204,9 +204,29 @@ def ngrams(hashes: U64, edges: U8, before: I64, length: int, least: int, whole: 
 
 
 @compiled
-def once_a_text(values: U64, ahead: I64) -> U64:
-    """Returns the hashes of each text without repetitions inside it."""
-    found = np.empty(len(values), dtype=np.uint64)
+def checks(firsts: I64, sizes: U8, tokens: U64) -> U64:
+    """Returns a second hash of some n-grams, unrelated to the first: together they are 128 bits, which is proof enough.
+
+    Args:
+        firsts: int64[n], first token of each.
+        sizes: uint8[n], tokens of each.
+        tokens: uint64, hashes of all tokens.
+    """
+    found = np.empty(len(firsts), dtype=np.uint64)
+    for number in range(len(firsts)):
+        mixed = np.uint64(sizes[number])
+        for token in range(firsts[number], firsts[number] + np.int64(sizes[number])):
+            mixed = (mixed ^ tokens[token]) * _MIX_1
+            mixed ^= mixed >> _S29
+        found[number] = mixed
+    return found
+
+
+@compiled
+def once_a_text(values: U64, ahead: I64) -> tuple[I64, U32]:
+    """Returns the places of the hashes of each text without repetitions inside it, and which text each is of."""
+    found = np.empty(len(values), dtype=np.int64)
+    texts = np.empty(len(values), dtype=np.uint32)
     used = 0
     room = 16
     slots = np.zeros(room, dtype=np.uint64)
@@ -227,153 +247,48 @@ def once_a_text(values: U64, ahead: I64) -> U64:
                 slot = (slot + np.uint64(1)) & np.uint64(width - 1)
             if slots[slot] != value or value == 0:
                 slots[slot] = value
-                found[used] = value
+                found[used] = place
+                texts[used] = number
                 used += 1
-    return found[:used]
+    return found[:used], texts[:used]
 
 
 @compiled
-def condense(ordered: U64) -> tuple[int, I64, U32]:
-    """Leaves, in place, one of each value of a sorted array at its front.
-
-    Returns:
-        How many values there are; the places of those that stood there more than once; and how often these did.
-    """
-    places = np.empty(len(ordered) // 2 + 1, dtype=np.int64)
-    counts = np.empty(len(ordered) // 2 + 1, dtype=np.uint32)
-    used = 0
-    repeated = 0
-    begin = 0
-    while begin < len(ordered):
-        end = begin + 1
-        while end < len(ordered) and ordered[end] == ordered[begin]:
-            end += 1
-        ordered[used] = ordered[begin]
-        if end - begin > 1:
-            places[repeated] = used
-            counts[repeated] = end - begin
-            repeated += 1
-        used += 1
-        begin = end
-    return used, places[:repeated].copy(), counts[:repeated].copy()
-
-
-def unique(values: U64) -> U64:
-    """Returns hashes sorted and without repetitions; ten times as fast as `np.unique`, which goes by a hash table."""
-    ordered = np.sort(values)
-    used, _, _ = condense(ordered)
-    return ordered[:used].copy()
-
-
-@compiled
-def union(groups: I64, begins: I64, ends: I64) -> tuple[I64, I64]:
-    """Unites overlapping ranges of each group.
+def made(values: U64, ahead: I64, originals: I64, before: U64, before_ahead: I64) -> I64:
+    """Returns the places of the hashes of each text that did not stand in what the text was made from.
 
     Args:
-        groups: int64[n], ascending.
-        begins: int64[n], ascending in each group.
-        ends: int64[n], one past the last of each range.
-
-    Returns:
-        For each range of the union the first of the ranges that it is made of, and its end.
-    """
-    firsts = np.empty(len(groups), dtype=np.int64)
-    finishes = np.empty(len(groups), dtype=np.int64)
-    used = 0
-    for place in range(len(groups)):
-        if used and groups[place] == groups[firsts[used - 1]] and begins[place] < finishes[used - 1]:
-            finishes[used - 1] = max(finishes[used - 1], ends[place])
-        else:
-            firsts[used] = place
-            finishes[used] = ends[place]
-            used += 1
-    return firsts[:used].copy(), finishes[:used].copy()
-
-
-@compiled
-def shared(left: U64, right: U64) -> I64:
-    """Returns the places in `left` of what both have; both are sorted and without repetitions."""
-    found = np.empty(min(len(left), len(right)), dtype=np.int64)
-    used = 0
-    i = 0
-    j = 0
-    while i < len(left) and j < len(right):
-        if left[i] < right[j]:
-            i += 1
-        elif left[i] > right[j]:
-            j += 1
-        else:
-            found[used] = i
-            used += 1
-            i += 1
-            j += 1
-    return found[:used].copy()
-
-
-@compiled
-def among(values: U64, wanted: U64, bits: U8) -> tuple[I64, I64]:
-    """Returns the places in `values` of what is wanted, and its first place in `wanted`.
-
-    Args:
-        values: Hashes in any order.
-        wanted: Sorted hashes.
-        bits: One byte for each remainder of a wanted hash (see `remainders`), which answers nearly all at once.
+        values: Hashes of the texts.
+        ahead: int64[n + 1], how many come before each text.
+        originals: int64[n], which original each text was made from.
+        before: Hashes of the originals.
+        before_ahead: int64[m + 1], how many come before each original.
     """
     found = np.empty(len(values), dtype=np.int64)
-    rows = np.empty(len(values), dtype=np.int64)
-    mask = np.uint64(len(bits) - 1)
     used = 0
-    for place in range(len(values)):
-        value = values[place]
-        if bits[value & mask]:
-            low = 0
-            high = len(wanted)
-            while low < high:
-                middle = (low + high) >> 1
-                if wanted[middle] < value:
-                    low = middle + 1
-                else:
-                    high = middle
-            if low < len(wanted) and wanted[low] == value:
+    slots = np.zeros(16, dtype=np.uint64)
+    for number in range(len(ahead) - 1):
+        begin, end = before_ahead[originals[number]], before_ahead[originals[number] + 1]
+        width = 16
+        while width < 2 * (end - begin):
+            width *= 2
+        if len(slots) < width:
+            slots = np.zeros(width, dtype=np.uint64)
+        slots[:width] = 0
+        zero = False
+        for place in range(begin, end):
+            value = before[place]
+            slot = value & np.uint64(width - 1)
+            while slots[slot] != 0 and slots[slot] != value:
+                slot = (slot + np.uint64(1)) & np.uint64(width - 1)
+            slots[slot] = value
+            zero |= value == 0
+        for place in range(ahead[number], ahead[number + 1]):
+            value = values[place]
+            slot = value & np.uint64(width - 1)
+            while slots[slot] != 0 and slots[slot] != value:
+                slot = (slot + np.uint64(1)) & np.uint64(width - 1)
+            if slots[slot] != value or (value == 0 and not zero):
                 found[used] = place
-                rows[used] = low
                 used += 1
-    return found[:used].copy(), rows[:used].copy()
-
-
-def remainders(wanted: U64) -> U8:
-    """Returns a table that is 1 at the lower bits of every wanted hash: at most an eighth of it."""
-    size = 1 << max(10, int(8 * len(wanted)).bit_length())
-    bits = np.zeros(size, dtype=np.uint8)
-    bits[(wanted & np.uint64(size - 1)).astype(np.int64)] = 1
-    return bits
-
-
-@compiled
-def confirmed(
-    firsts: I64, sizes: U8, tokens: U64, rows: I64, wanted: U64, wanted_tokens: U64, wanted_starts: I64
-) -> Bools:
-    """Tells which n-grams have the same tokens as one of the wanted with their hash.
-
-    Args:
-        firsts: int64[n], first token of each.
-        sizes: uint8[n], tokens of each.
-        tokens: Hashes of all tokens.
-        rows: int64[n], first place of the hash of each in `wanted`.
-        wanted: Sorted; a hash that stands for two different rows of tokens is there twice.
-        wanted_tokens: Hashes of their tokens.
-        wanted_starts: Where these begin.
-    """
-    found = np.zeros(len(rows), dtype=np.bool_)
-    for number in range(len(rows)):
-        row = rows[number]
-        size = np.int64(sizes[number])
-        while row < len(wanted) and wanted[row] == wanted[rows[number]] and not found[number]:
-            equal = wanted_starts[row + 1] - wanted_starts[row] == size
-            step = 0
-            while equal and step < size:
-                equal = tokens[firsts[number] + step] == wanted_tokens[wanted_starts[row] + step]
-                step += 1
-            found[number] = equal
-            row += 1
-    return found
+    return found[:used].copy()
