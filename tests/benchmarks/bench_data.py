@@ -39,6 +39,9 @@ from tasks.store.store import Store  # noqa: E402
 
 MARKUP = {"html": "html", "md": "markdown", "rst": "rst"}
 FILE_BYTES = 1 << 20
+PART_BYTES = 4 << 20
+SMALLER = 8
+"""Files and parts are so many times smaller where memory is measured: a tenth must be many parts of each source too."""
 NIGHT_SHARE = 0.02
 ROUNDS = 4
 FIRST, SECOND = "2026-01-01", "2026-01-02"
@@ -51,26 +54,32 @@ def documents(folder: Path, share: float) -> pl.DataFrame:
     return frame.filter(pl.col("lang").is_in(["en", "zh"])).sample(fraction=share, shuffle=True, seed=1)
 
 
-def lay_out(frame: pl.DataFrame, folder: Path, prefix: str) -> None:
-    """Writes the documents as Parquet files of about `FILE_BYTES`, a folder for each markup."""
+def lay_out(frame: pl.DataFrame, folder: Path, prefix: str, file_bytes: int = FILE_BYTES) -> None:
+    """Writes the documents as Parquet files of about so many bytes of text, a folder for each markup."""
     for (kind,), rows in frame.group_by("format", maintain_order=True):
         place = folder / MARKUP.get(str(kind), "text")
         place.mkdir(parents=True, exist_ok=True)
-        for number, piece in enumerate(_pieces(rows)):
+        for number, piece in enumerate(_pieces(rows, file_bytes)):
             piece.select(text="content").write_parquet(place / f"{prefix}-{kind}-{number:04}.parquet")
 
 
-def _pieces(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    numbered = rows.with_columns(piece=pl.col("content").str.len_bytes().cum_sum() // FILE_BYTES)
+def _pieces(rows: pl.DataFrame, file_bytes: int) -> Iterator[pl.DataFrame]:
+    numbered = rows.with_columns(piece=pl.col("content").str.len_bytes().cum_sum() // file_bytes)
     for _, piece in numbered.group_by("piece", maintain_order=True):
         yield piece
 
 
 class Corpus:
-    """A corpus on disk, a configuration and a store."""
+    """A corpus on disk, a configuration and a store.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: For all of it.
+        part_bytes: Target of collect's parts; shards are twice as large.
+    """
+
+    def __init__(self, folder: Path, part_bytes: int = PART_BYTES) -> None:
         self.folder = folder
+        self.part_bytes = part_bytes
         self.data = folder / "data"
         self.data.mkdir(parents=True)
 
@@ -86,8 +95,8 @@ class Corpus:
             "store": "store",
             "execution": {"parallel": 1, "workers": workers, "threads": 1},
             "snapshot": {"sources": sources},
-            "collect": {"part_bytes": 4 << 20},
-            "shard": {"shard_bytes": 8 << 20},
+            "collect": {"part_bytes": self.part_bytes},
+            "shard": {"shard_bytes": 2 * self.part_bytes},
         }
         config.write_text(json.dumps(settings))
         command = [sys.executable, "-m", "flows.command", "run", str(config), "--until", until, "--date", date]
@@ -202,11 +211,16 @@ def _built(spec: BuildSpec, scratch: Path) -> tuple[Usage, dict[str, Any]]:
 
 
 def memory(frame: pl.DataFrame, scratch: Path) -> dict[str, Any]:
-    """Peak memory of each stage on a tenth and on the whole."""
+    """Peak memory of each stage on a tenth and on the whole, with small parts.
+
+    Documents of more bytes than a part are left out of both: the longest decides the peak, however many there are.
+    """
+    part_bytes, file_bytes = PART_BYTES // SMALLER, FILE_BYTES // SMALLER
+    short = frame.filter(pl.col("content").str.len_bytes() < part_bytes)
     peaks: dict[str, dict[str, float]] = {}
-    for name, rows in (("x1", frame.head(frame.height // 10)), ("x10", frame)):
-        corpus = Corpus(scratch / name)
-        lay_out(rows, corpus.data, "base")
+    for name, rows in (("x1", short.head(short.height // 10)), ("x10", short)):
+        corpus = Corpus(scratch / name, part_bytes)
+        lay_out(rows, corpus.data, "base", file_bytes)
         _, stages = corpus.run(FIRST)
         peaks[name] = {node: stage.peak_memory_bytes / 2**20 for node, stage in stages.items() if stage.rows_out}
     for node, peak in peaks["x10"].items():
