@@ -43,7 +43,7 @@ PART_BYTES = 4 << 20
 SMALLER = 8
 """Files and parts are so many times smaller where memory is measured: a tenth must be many parts of each source too."""
 NIGHT_SHARE = 0.02
-ROUNDS = 4
+ROUNDS = 3
 FIRST, SECOND = "2026-01-01", "2026-01-02"
 
 
