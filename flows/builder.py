@@ -2,8 +2,9 @@
 
 import sys
 
-from flows.stages import STAGES
-from tasks.engine.child import main
-
 if __name__ == "__main__":
+    # Here, because processes that work on parts import this module again, and need no stage's settings.
+    from flows.stages import STAGES
+    from tasks.engine.child import main
+
     sys.exit(main(STAGES, sys.argv[1:]))

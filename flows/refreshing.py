@@ -14,7 +14,7 @@ from schemas.config.snapshot import SnapshotConfig
 from schemas.config.source import RemoteSource
 from schemas.manifest import StageOutcome
 from tasks.engine.listener import Listener
-from tasks.engine.planner import StoreSight
+from tasks.engine.sight import StoreSight
 from tasks.fetch.record import record_key
 from tasks.fetch.verdict import judge
 from tasks.store.store import Store

@@ -4,6 +4,10 @@ A field counts towards the identity of what is built unless it is marked `Annota
 threads and devices say how something is built, never what. A field added after a release is marked
 `Annotated[..., OmittedAt(value)]` with the value that stands for the old behaviour: at that value it is left out of the
 identity, so artifacts built before keep their keys.
+
+An identity names settings as the configuration does: fields by their names, entries of a mapping (sources, word lists)
+by theirs, in any order; a list keeps its order. So a renamed field or source is another identity, and so are settings
+that mean the same but say it in other words; of what a file holds, a stage adds the digest itself.
 """
 
 from __future__ import annotations

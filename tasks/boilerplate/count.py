@@ -12,7 +12,7 @@ import pyarrow as pa
 from schemas.config.boilerplate import BoilerplateConfig
 from tasks.arrays.utf8 import as_bytes, as_texts
 from tasks.engine.stage import JSON, Part
-from tasks.tables.parquet import TableWriter, iterate_tables
+from tasks.tables.parquet import TableWriter, batches, iterate_tables
 from tasks.text.lines import lines_of
 from tasks.text.preparation import prepare
 
@@ -48,11 +48,11 @@ def count_lines(part: Part, folder: Path) -> Mapping[str, JSON]:
     looked_at = dict.fromkeys(shares, 0)
     total: pl.DataFrame | None = None
     for table in iterate_tables(part.files[0].path, columns=["id", "source", "format", "text"]):
-        rows = _sampled(pl.DataFrame(table), shares)
-        for source, count in rows.group_by("source").len().iter_rows():
+        rows = table.filter(_sampled(pl.DataFrame(table.select(["id", "source"])), shares).to_arrow())
+        for source, count in pl.DataFrame(rows.select(["source"])).group_by("source").len().iter_rows():
             looked_at[source] += count
-        for batch in _batches(rows):
-            found = _count(batch, config)
+        for batch in batches(rows, "text", BATCH_BYTES):
+            found = _count(pl.DataFrame(batch), config)
             merged = found if total is None else pl.concat([total, found])
             total = merged.group_by("source", "hash").agg(pl.col("documents").sum(), pl.col("line").first())
     with TableWriter(folder / COUNTS, COUNTED) as writer:
@@ -61,15 +61,11 @@ def count_lines(part: Part, folder: Path) -> Mapping[str, JSON]:
     return {"documents": {source: count for source, count in sorted(looked_at.items()) if count}}
 
 
-def _sampled(rows: pl.DataFrame, shares: Mapping[str, float]) -> pl.DataFrame:
-    """Chooses documents by their ids, which are digests: the same ones however they lie in parts."""
+def _sampled(rows: pl.DataFrame, shares: Mapping[str, float]) -> pl.Series:
+    """Chooses documents by their ids, which are digests: the same ones however they lie in parts. Returns a mask."""
     share = pl.col("source").replace_strict(dict(shares), default=0.0, return_dtype=pl.Float64)
-    return rows.filter(pl.col("id").str.head(8).str.to_integer(base=16, dtype=pl.Int64) < share * 2**32)
-
-
-def _batches(rows: pl.DataFrame) -> list[pl.DataFrame]:
-    batch = (rows["text"].str.len_bytes().cast(pl.Int64).cum_sum() // BATCH_BYTES).alias("batch")
-    return [frame.drop("batch") for frame in rows.with_columns(batch).partition_by("batch", maintain_order=True)]
+    place = pl.col("id").str.head(8).str.to_integer(base=16, dtype=pl.Int64)
+    return rows.select(chosen=place < share * 2**32)["chosen"]
 
 
 def _count(rows: pl.DataFrame, config: BoilerplateConfig) -> pl.DataFrame:

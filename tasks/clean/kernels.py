@@ -9,13 +9,12 @@ a unit with a letter or digit in it. `tests/support/clean_reference.py` says the
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from tasks.arrays.utf8 import I64, U8, U64, Bools, compiled
-from tasks.clean.classes import CharacterClass, class_of_code_point
+from tasks.clean.classes import CharacterClass
 
 MIN_RUN = 10
 """From this length on, a run of one character is counted as repetition."""
@@ -36,13 +35,6 @@ _WORD_CLASSES = (
 
 LETTER, IN_WORD, SINGLE, SPACE, TERMINAL, SENTENCE_END, BULLET, CLOSING = (np.uint8(1 << bit) for bit in range(8))
 """What a character is for the rules; it may be several of these."""
-
-TERMINAL_MARKS = '.!?。！？…"”」』'
-"""What a line of running text ends with: C4's (Raffel et al. 2020, section 2.2) and their Chinese equals."""
-
-SENTENCE_MARKS = ".!?。！？…"
-CLOSING_MARKS = "\"'”’」』）)]】》"
-BULLETS = "•-*·●○■□▪▫‣◦◆◇–"
 
 COLUMNS = (
     "units",
@@ -68,32 +60,6 @@ COLUMNS = (
     "sentences",
 )
 """What `measure` counts; sizes are characters."""
-
-
-@cache
-def properties() -> U8:
-    """Returns what each code point is: uint8[0x110000] of the flags above."""
-    classes = class_of_code_point()
-    table = np.zeros(len(classes), dtype=np.uint8)
-    letters = (CharacterClass.LATIN, CharacterClass.FOREIGN, CharacterClass.HAN, CharacterClass.KANA)
-    table[np.isin(classes, letters)] |= LETTER
-    table[np.isin(classes, (*letters, CharacterClass.DIGIT, CharacterClass.MARK))] |= IN_WORD
-    table[np.isin(classes, (CharacterClass.HAN, CharacterClass.KANA))] |= SINGLE
-    for marks, flag in (
-        (" \t\n", SPACE),
-        (TERMINAL_MARKS, TERMINAL),
-        (SENTENCE_MARKS, SENTENCE_END),
-        (BULLETS, BULLET),
-        (CLOSING_MARKS, CLOSING),
-    ):
-        table[[ord(mark) for mark in marks]] |= flag
-    return table
-
-
-def word_hashes(words: tuple[str, ...]) -> U64:
-    """Hashes words as `measure` does, sorted."""
-    found = np.array([word_hash(np.array([ord(char) for char in word], np.int64)) for word in words], np.uint64)
-    return np.unique(found)
 
 
 _SEED = np.uint64(0x2545F4914F6CDD1D)
@@ -122,6 +88,12 @@ def word_hash(points: I64) -> Any:
     for point in points:
         value = _mixed(value, np.uint64(point))
     return _final(value)
+
+
+def word_hashes(words: tuple[str, ...]) -> U64:
+    """Hashes words as `measure` does, sorted."""
+    found = np.array([word_hash(np.array([ord(char) for char in word], np.int64)) for word in words], np.uint64)
+    return np.unique(found)
 
 
 @compiled
@@ -367,7 +339,7 @@ def measure(
         short_line: int64[n], the most characters of a short line.
         english_stop_words: From `word_hashes`, at most 63.
         chinese_stop_words: The same for Chinese.
-        table: From `properties`.
+        table: From `properties.properties`.
         top: int64[2, k], of English and of Chinese the lengths of n-grams of which the most frequent is looked for;
             ascending, 0 for none.
         repeated: int64[2, m], the same for n-grams that stood before.

@@ -15,6 +15,7 @@ from schemas.config.clean import UnicodeConfig
 from schemas.config.quality import C4
 from tasks.arrays.utf8 import U8, U64, Bools, as_bytes, as_texts
 from tasks.clean import kernels
+from tasks.clean.properties import properties
 from tasks.text.characters import layout
 from tasks.text.lines import Lines, lines_of, without_lines
 
@@ -78,7 +79,7 @@ def c4_lines(
     data, starts = as_bytes(texts)
     lines = lines_of(data, starts)
     chinese = (languages == "zh").to_numpy()[lines.text]
-    words, terminal = kernels.line_words(data, lines.begins, lines.ends, chinese, kernels.properties())
+    words, terminal = kernels.line_words(data, lines.begins, lines.ends, chinese, properties())
     reasons = np.full(len(words), -1, dtype=np.int8)
     for language, rule in rules.items():
         ours = (languages == language).to_numpy()[lines.text]

@@ -10,6 +10,7 @@ from schemas.config.quality import Quality, QualityConfig
 from schemas.splits import LANGUAGES
 from tasks.arrays.utf8 import as_bytes
 from tasks.clean import kernels
+from tasks.clean.properties import properties
 
 LOREM_IPSUM = "lorem_ipsum"
 CURLY_BRACKETS = "curly_brackets"
@@ -44,7 +45,7 @@ def measures(texts: pl.Series, languages: pl.Series, config: QualityConfig) -> p
         np.where(chinese, config.zh.fineweb.short_line_characters, config.en.fineweb.short_line_characters),
         kernels.word_hashes(config.en.gopher_quality.stop_words),
         kernels.word_hashes(config.zh.gopher_quality.stop_words),
-        kernels.properties(),
+        properties(),
         _lengths(config, "max_top_ngram_share"),
         _lengths(config, "max_duplicate_ngram_share"),
     )

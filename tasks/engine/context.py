@@ -4,54 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from schemas.errors import StageFailed
 from schemas.manifest import FileRecord
-from tasks.engine.parts import Workers, map_parts
-from tasks.engine.spec import BuildResult, BuildSpec, InputSpec
+from tasks.engine.inputs import StoredInput, StoredInputFile, file_record
+from tasks.engine.parts import map_parts
+from tasks.engine.spec import BuildResult, BuildSpec
 from tasks.engine.stage import Part, PartFunction, PartResult, Stage, StoredFile
+from tasks.engine.workers import Workers
 from tasks.store.store import Store
 
 PROGRESS_EVERY_S = 0.1
 
 Tell = Callable[[dict[str, Any]], None]
 """Takes an event to the supervisor: {"progress": …}, {"warning": …} or {"resumed": …}."""
-
-
-@dataclass(frozen=True)
-class StoredInputFile:
-    """A stored file that checks its bytes when its path is first asked for. Small, and can be sent to a pool."""
-
-    stored: StoredFile
-    store_root: str
-
-    @property
-    def path(self) -> Path:
-        return _opened(self.store_root).verified_path(_record(self.stored))
-
-
-class StoredInput:
-    """A named output of an earlier stage."""
-
-    def __init__(self, spec: InputSpec, store: Store) -> None:
-        self._folder = Path(spec.folder)
-        self._files = [
-            StoredInputFile(StoredFile(file.name, file.digest, file.size, file.rows), str(store.root))
-            for file in spec.files
-        ]
-
-    @property
-    def files(self) -> Sequence[StoredInputFile]:
-        return self._files
-
-    def folder(self) -> Path:
-        for file in self._files:
-            assert file.path.is_file()
-        return self._folder
 
 
 class BuildContext:
@@ -125,7 +94,7 @@ class BuildContext:
         return StoredInputFile(file, str(self._store.root))
 
     def path(self, file: StoredFile) -> Path:
-        return self._store.verified_path(_record(file))
+        return self._store.verified_path(file_record(file))
 
     def add(self, output: str, name: str, file: Path | StoredFile, *, rows: int | None = None) -> None:
         if output not in self.result.outputs:
@@ -174,17 +143,3 @@ class BuildContext:
             digest, size = self._store.objects.take(file)
             return FileRecord(name=name, digest=digest, size=size, rows=rows)
         return FileRecord(name=name, digest=file.digest, size=file.size, rows=file.rows if rows is None else rows)
-
-
-_stores: dict[str, Store] = {}
-
-
-def _opened(root: str) -> Store:
-    """One open store per process and root: part functions in a pool open their own."""
-    if root not in _stores:
-        _stores[root] = Store.open(Path(root))
-    return _stores[root]
-
-
-def _record(file: StoredFile) -> FileRecord:
-    return FileRecord(name=file.name, digest=file.digest, size=file.size, rows=file.rows)

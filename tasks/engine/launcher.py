@@ -42,6 +42,11 @@ _QUIET = {
 }
 
 
+_MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""Arrow's own allocator keeps what was freed, per thread: a builder of 135 parts grew from 219 to 290 MiB with it, from
+182 to 200 with the system's, at the same CPU time. The user's own setting counts first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What a process and those below it used."""
@@ -112,7 +117,7 @@ class ProcessLauncher:
                 stderr=subprocess.STDOUT,
                 pass_fds=(write_end,),
                 start_new_session=True,
-                env={**os.environ, **_QUIET, **_thread_settings(threads)},
+                env={**_MEMORY, **os.environ, **_QUIET, **_thread_settings(threads)},
             )
         os.close(write_end)
         asked_at = 0.0

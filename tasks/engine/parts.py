@@ -1,72 +1,27 @@
-"""Work over parts: each finished part is stored under its own key at once.
+"""Work over parts: each finished part is stored under its own key at once, by the process that made it.
 
 So resuming after a kill and refreshing with a few new documents are the same thing: what is there is reused, the rest
 is computed. A part's key covers the stage's code, the function's name, the part's files by digest and its parameters;
 where parts run, and how many at a time, is not part of it.
-
-A build has one pool of processes for all its calls. Each of them takes about a second to start and to import what it
-needs, so the pool is started only where the parts done so far say that the rest takes longer.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
-import multiprocessing
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import Interrupted, StageKilled
 from schemas.manifest import FileRecord
+from tasks.engine.inputs import opened
 from tasks.engine.stage import Part, PartFunction, PartResult, StoredFile
+from tasks.engine.workers import Workers
 from tasks.store.canonical import canonical_json, digest_json, digest_key
 from tasks.store.store import Store
 
 PART_FORMAT = 1
-
-WORTH_A_POOL_S = 2.0
-"""With less work left than this, starting processes would take longer than they save."""
-
-
-class Workers:
-    """The processes that work over the parts of one build: started when they are needed, kept until it ends.
-
-    Args:
-        count: How many at a time; 1 works in this process alone.
-    """
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self._pool: ProcessPoolExecutor | None = None
-
-    @property
-    def started(self) -> bool:
-        """Whether there are processes already."""
-        return self._pool is not None
-
-    def pool(self) -> ProcessPoolExecutor:
-        """Returns the processes."""
-        if self._pool is None:
-            # Spawned, not forked: a fork of a process with threads (Arrow, Polars) can lock up.
-            self._pool = ProcessPoolExecutor(self.count, mp_context=multiprocessing.get_context("spawn"))
-        return self._pool
-
-    def close(self) -> None:
-        """Ends the processes and waits for them: only the CPU time of processes that were reaped is counted."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
-
-    def abandon(self) -> None:
-        """Leaves the processes to end by themselves, without what they have not begun."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
 
 
 def part_key(function: PartFunction, part: Part, code: str) -> str:
@@ -115,78 +70,65 @@ def map_parts(
     if len({part.name for part in parts}) != len(parts):
         raise ValueError(f"{function.__qualname__}: part names must be unique")
     results: dict[str, PartResult] = {}
-    waiting: list[tuple[Part, str]] = []
-    for part in parts:
+    waiting: list[PartTask] = []
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for number, part in enumerate(parts):
         key = part_key(function, part, code)
         found = _stored(store, part.name, key) if reuse else None
         if found is not None:
             results[part.name] = found
         else:
-            waiting.append((part, key))
+            waiting.append(PartTask(function, part, key, folder / str(number), str(store.root)))
     done(len(results), len(parts))
 
-    def keep(part: Part, key: str, place: Path, figures: Mapping[str, Any]) -> None:
-        results[part.name] = _keep(store, part.name, key, place, figures)
-        shutil.rmtree(place, ignore_errors=True)
+    def keep(result: PartResult) -> None:
+        results[result.name] = result
         done(len(results), len(parts))
 
-    started = time.monotonic()
-    for number, (part, key) in enumerate(waiting):
-        left = len(waiting) - number
-        if workers.count > 1 and left > 1 and (workers.started or _takes_long(started, number, left)):
-            _in_pool(function, waiting[number:], folder / "pool", workers, stopping, keep)
-            break
-        if stopping():
-            raise Interrupted("stopped between two parts")
-        place = _fresh(folder / f"part-{number}")
-        keep(part, key, place, function(part, place))
+    # The largest first: so that at the end no process works on a large part while the others have nothing to do.
+    workers.do(sorted(waiting, key=lambda task: -task.weight), stopping, keep)
+    shutil.rmtree(folder, ignore_errors=True)
     return [results[part.name] for part in parts]
 
 
-def _takes_long(started: float, done: int, left: int) -> bool:
-    return done > 0 and (time.monotonic() - started) / done * left > WORTH_A_POOL_S
+@dataclass(frozen=True, slots=True)
+class PartTask:
+    """A part that is to be computed, by whichever process comes first.
 
+    Attributes:
+        function: What computes it.
+        part: Of what.
+        key: Under which it is kept.
+        folder: Its own, made by who claims it.
+        store_root: Where the store lies.
+    """
 
-def _in_pool(
-    function: PartFunction,
-    waiting: Sequence[tuple[Part, str]],
-    folder: Path,
-    workers: Workers,
-    stopping: Callable[[], bool],
-    keep: Callable[[Part, str, Path, Mapping[str, Any]], None],
-) -> None:
-    upcoming = iter(enumerate(waiting))
-    pool = workers.pool()
-    running: dict[Future[Mapping[str, Any]], tuple[Part, str, Path]] = {}
-    try:
-        while True:
-            # Few at a time: to wait for many futures takes time with the square of their number.
-            for number, (part, key) in itertools.islice(upcoming, 2 * workers.count - len(running)):
-                place = _fresh(folder / f"part-{number}")
-                running[pool.submit(function, part, place)] = (part, key, place)
-            if not running:
-                return
-            finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-            for future in finished:
-                part, key, place = running.pop(future)
-                keep(part, key, place, future.result())
-            if stopping():
-                raise Interrupted("stopped between two parts")
-    except BrokenProcessPool:
-        workers.abandon()
-        raise StageKilled(
-            "a process that worked on its parts was killed, most likely because the machine ran out of memory",
-            hint="give it more memory, or lower `execution.workers` or the part size; finished parts are kept",
-        ) from None
-    except BaseException:
-        workers.abandon()
-        raise
+    function: PartFunction
+    part: Part
+    key: str
+    folder: Path
+    store_root: str
 
+    @property
+    def weight(self) -> int:
+        return max(1, self.part.bytes_elsewhere + sum(file.stored.size for file in self.part.files))
 
-def _fresh(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+    def claim(self) -> bool:
+        try:
+            self.folder.mkdir()
+        except FileExistsError:
+            return False
+        return True
+
+    def do(self) -> PartResult:
+        """Computes the part and keeps it. The folder stays, empty, to say that this was done."""
+        place = self.folder / "files"
+        place.mkdir()
+        figures = self.function(self.part, place)
+        result = _keep(opened(self.store_root), self.part.name, self.key, place, figures)
+        shutil.rmtree(place, ignore_errors=True)
+        return result
 
 
 def _stored(store: Store, name: str, key: str) -> PartResult | None:

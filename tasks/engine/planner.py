@@ -14,8 +14,11 @@ from typing import Any, Literal
 
 from schemas.errors import ConfigError
 from schemas.manifest import Manifest
+from tasks.engine.changes import changed_modules, changes, summary
 from tasks.engine.fingerprint import Fingerprint, fingerprint
 from tasks.engine.graph import Graph, Node
+from tasks.engine.identity import Identity, continued
+from tasks.engine.sight import StoreSight
 from tasks.engine.stage import Look
 from tasks.store.canonical import digest_json, digest_key
 from tasks.store.refs import RefEntry, read_ref
@@ -26,17 +29,6 @@ KEY_FORMAT = 1
 Status = Literal["cached", "run", "held", "depends"]
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What a key is made of, and the key. `data` leaves the code out: equal data, other code, may be held."""
-
-    key: str
-    data: str
-    fields: Mapping[str, Any]
-    predecessor: RefEntry | None = None
-    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +54,6 @@ class Decision:
     manifest: Manifest | None = None
     etag: str = ""
     hint: str = ""
-
-
-class StoreSight:
-    """What looks see through a store; see `tasks.engine.stage.Sight`."""
-
-    def __init__(self, store: Store, looked: Collection[str] = ()) -> None:
-        self._store = store
-        self._looked = looked
-
-    def digest(self, path: Path) -> str:
-        return self._store.cache.digest(path)
-
-    def record(self, name: str) -> bytes | None:
-        found = self._store.records.get(name)
-        return None if found is None else found.data
-
-    def holds(self, digest: str, size: int) -> bool:
-        return self._store.objects.size(digest) == size
-
-    def has_looked(self, key: str) -> bool:
-        return key in self._looked
 
 
 class Planner:
@@ -193,18 +164,18 @@ class Planner:
         forced = node.name in self.forced
         if found.state == "hit" and not forced:
             return Decision(node.name, "cached", "", (), identity, found.manifest, found.etag)
-        changes = self._changes(node, identity)
+        changed = self._changes(node, identity)
         if found.state == "damaged":
-            return Decision(node.name, "run", f"damaged: {found.reason}", changes, identity, None, found.etag)
+            return Decision(node.name, "run", f"damaged: {found.reason}", changed, identity, None, found.etag)
         if forced:
-            return Decision(node.name, "run", "forced", changes, identity, None, found.etag)
+            return Decision(node.name, "run", "forced", changed, identity, None, found.etag)
         if node.stage.cost == "expensive":
             twin = self._twin(identity)
             if twin is not None and twin.manifest is not None:
-                modules = ", ".join(self._changed_modules(node, twin.manifest)) or "its code"
+                modules = ", ".join(changed_modules(twin.manifest, self.code(node))) or "its code"
                 reason = f"only code changed ({modules}): accept it, or force a build"
-                return Decision(node.name, "held", reason, changes, identity, twin.manifest)
-        return Decision(node.name, "run", _summary(changes) or "first build", changes, identity, None, found.etag)
+                return Decision(node.name, "held", reason, changed, identity, twin.manifest)
+        return Decision(node.name, "run", summary(changed) or "first build", changed, identity, None, found.etag)
 
     def identify(self, node: Node, upstream: Mapping[str, Manifest]) -> Identity:
         """Makes a node's key from its settings, its code and the content digests of what it reads."""
@@ -231,7 +202,8 @@ class Planner:
         code = self.code(node).digest
         if not (node.stage.keeps_ledger or node.stage.keeps_baseline):
             return Identity(digest_key({**fields, "code": code}), digest_key(fields), fields, date=self.date)
-        return self._continued(node, {**fields, "code": code})
+        name = node.name
+        return continued(node, {**fields, "code": code}, self._refs[name], self._pinned[name], self.date, self.store)
 
     def static_mark(self, node: Node) -> str:
         """Name of the mark that says: this stage was built with these settings before, whatever its inputs were."""
@@ -244,40 +216,6 @@ class Planner:
             fields["code"] = self.code(node).digest
         return f"static/{digest_key(fields)}"
 
-    def _continued(self, node: Node, fields: dict[str, Any]) -> Identity:
-        """The key of a ledger: its latest state's if nothing changed since, else that of a state that continues it.
-
-        A baseline's may also be that of an earlier state, which a return to earlier inputs or settings finds again.
-        """
-        latest = self._pinned[node.name]
-        entries = self._refs[node.name].entries
-        known = entries[: entries.index(latest) + 1] if latest is not None else []
-        for state in reversed(known if node.stage.keeps_baseline else known[-1:]):
-            unchanged = {**fields, "date": state.date, "predecessor": state.predecessor_digest}
-            if digest_key(unchanged) == state.key:
-                before = next((entry for entry in entries if entry.version == state.predecessor), None)
-                # What is damaged is built again from what it continued; where that is lost too, it cannot be.
-                if (
-                    not state.predecessor_digest
-                    or (before is not None and self._ledger_digest(node, before) == state.predecessor_digest)
-                    or self.store.lookup(state.key).state == "hit"
-                ):
-                    return Identity(state.key, state.key, unchanged, before, state.date)
-        # A lost state is passed over, so that most of the ledger outlives it.
-        continued = next((entry for entry in reversed(known) if self._ledger_digest(node, entry)), None)
-        digest = self._ledger_digest(node, continued) if continued is not None else ""
-        changed = {**fields, "date": self.date, "predecessor": digest}
-        key = digest_key(changed)
-        return Identity(key, key, changed, continued, self.date)
-
-    def _ledger_digest(self, node: Node, entry: RefEntry) -> str:
-        """Content digest of a state of a ledger; empty if the state is not whole."""
-        manifest = self.store.manifest(entry.node, entry.version)
-        if isinstance(manifest, str) or self.store.damage(manifest):
-            return ""
-        output = manifest.outputs.get(node.stage.memory or node.stage.outputs[0])
-        return "" if output is None else output.digest
-
     def _without_inputs(
         self, node: Node, upstream: list[Decision], decisions: Mapping[str, Decision], static_seen: set[str]
     ) -> Decision:
@@ -285,15 +223,15 @@ class Planner:
         if held is not None:
             return Decision(node.name, "held", f"waits for {held.node}, which is held")
         unknown = next(other for other in upstream if other.status != "cached")
-        changes = self._changes(node, None)
+        changed = self._changes(node, None)
         if node.name in self.forced:
             may_be_blocked = self._may_be_held_above(node, decisions)
-            return Decision(node.name, "depends" if may_be_blocked else "run", "forced", changes)
+            return Decision(node.name, "depends" if may_be_blocked else "run", "forced", changed)
         mark = self.static_mark(node)
         if mark not in static_seen and self.store.marked(mark) is None and not self._may_be_held_above(node, decisions):
-            reason = _summary(changes) or f"first build, after {unknown.node}"
-            return Decision(node.name, "run", reason, changes)
-        return Decision(node.name, "depends", f"on the bytes that {unknown.node} will make", changes)
+            reason = summary(changed) or f"first build, after {unknown.node}"
+            return Decision(node.name, "run", reason, changed)
+        return Decision(node.name, "depends", f"on the bytes that {unknown.node} will make", changed)
 
     def _may_be_held_above(self, node: Node, decisions: Mapping[str, Decision]) -> bool:
         return any(
@@ -317,50 +255,11 @@ class Planner:
 
     def _changes(self, node: Node, identity: Identity | None) -> tuple[str, ...]:
         """What differs from the artifact of the pipeline's latest run, field by field."""
-        manifest = self.latest(node.name)
-        if manifest is None:
+        before = self.latest(node.name)
+        if before is None:
             return ()
-        changes = [
-            f"{node.name}.{path}: {old} → {new}"
-            for path, old, new in differences(manifest.settings, self.settings(node.name).identity())
-        ]
-        if manifest.stage_version != node.stage.version:
-            changes.append(f"version of the stage: {manifest.stage_version} → {node.stage.version}")
-        if manifest.code != self.code(node).digest:
-            changes.append("code: " + (", ".join(self._changed_modules(node, manifest)) or "changed"))
-        look = self._looks.get(node.name)
-        known = look is not None and not look.held and not look.pending
-        if look is not None and known and manifest.look != digest_json(look.identity):
-            changes.append("the sources changed")
-        if identity is not None:
-            before = {read.node + "." + read.output: read.digest for read in manifest.inputs}
-            for name, digest in identity.fields["inputs"].items():
-                wanted = node.inputs[name]
-                old = before.get(f"{wanted.node}.{wanted.output}")
-                if old != digest:
-                    changes.append(f"input {wanted.node}.{wanted.output}: {(old or 'new')[:12]} → {digest[:12]}")
-        return tuple(changes)
-
-    def _changed_modules(self, node: Node, manifest: Manifest) -> list[str]:
-        now = self.code(node).modules
-        then = manifest.code_modules
-        return sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
-
-
-def differences(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    """Returns (path, old, new) of every leaf in which two JSON values differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        found: list[tuple[str, Any, Any]] = []
-        for key in sorted(old.keys() | new.keys()):
-            below = f"{path}.{key}" if path else key
-            found += differences(old.get(key), new.get(key), below)
-        return found
-    return [] if old == new else [(path, old, new)]
-
-
-def _summary(changes: tuple[str, ...]) -> str:
-    shown = "; ".join(changes[:2])
-    return shown + (f"; and {len(changes) - 2} more" if len(changes) > 2 else "")
+        settings = self.settings(node.name).identity()
+        return changes(node, before, settings, self.code(node), self._looks.get(node.name), identity)
 
 
 def _built(decision: Decision) -> Manifest:

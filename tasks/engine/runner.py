@@ -6,13 +6,12 @@ plan → lease → look again → child process → check → publish → refere
 
 from __future__ import annotations
 
-import contextlib
 import re
 import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,12 +21,12 @@ from schemas.manifest import Manifest, RunRecord, StageOutcome
 from tasks.engine.building import Build, bring_forward, check, manifest_of, specification
 from tasks.engine.graph import Graph, Node
 from tasks.engine.launcher import Launcher, ProcessLauncher
-from tasks.engine.listener import Listener, Silence
-from tasks.engine.planner import Decision, Identity, Planner
+from tasks.engine.listener import Listener, Lossy, Silence
+from tasks.engine.marks import mark, refer
+from tasks.engine.planner import Decision, Planner
 from tasks.engine.run_log import RunLog, describe, now
 from tasks.store.leases import Lease, acquire, this_process
 from tasks.store.local import store_errors
-from tasks.store.refs import RefEntry, move_ref
 from tasks.store.store import Store
 
 REBUILDS = 2
@@ -79,7 +78,7 @@ class Run:
         self.selected = set(self.graph.nodes) if selected is None else selected
         self._resources = resources or {}
         self._slots = threading.BoundedSemaphore(parallel)
-        self.listener: Listener = listener or Silence()
+        self.listener = Lossy(listener or Silence())
         self.stop = threading.Event()
         self._launcher: Launcher = launcher or ProcessLauncher()
         self._manifests: dict[str, Manifest] = {}
@@ -128,15 +127,15 @@ class Run:
         try:
             self.log.save()
         except StoreError as error:
-            self._warn(name, f"the run's record could not be saved: {error.message}")
-        self._tell(self.listener.finished, outcome)
+            self.listener.warned(name, f"the run's record could not be saved: {error.message}")
+        self.listener.finished(outcome)
         return outcome
 
     def _repeat_warnings(self, name: str, outcome: StageOutcome) -> None:
         """Says what the look warns of, also where what it saw was built long ago."""
         look = self.planner.look(name)
         for warning in look.warnings if look is not None and outcome.outcome != "skipped" else ():
-            self._warn(name, warning)
+            self.listener.warned(name, warning)
             outcome.warnings = [*outcome.warnings, warning]
 
     def _execute(self, node: Node, outcome: StageOutcome) -> None:
@@ -180,14 +179,14 @@ class Run:
                 hint="run it too, or without --only and --from",
             )
         assert decision.identity is not None
-        self._tell(self.listener.started, node.name, decision.reason)
+        self.listener.started(node.name, decision.reason)
         outcome.outcome, outcome.reason = "running", decision.reason
         self.log.save()
         lease = acquire(
             self.store.records,
             decision.identity.key,
             give_up=self.stop.is_set,
-            waiting=lambda holder: self._tell(self.listener.waiting, node.name, holder),
+            waiting=lambda holder: self.listener.waiting(node.name, holder),
         )
         if lease is None:
             raise Interrupted("stopped while it waited for another builder", where=node.name)
@@ -237,8 +236,8 @@ class Run:
         outcome.outcome, outcome.reason, outcome.key = "cached", reason, decision.identity.key
         outcome.seconds = outcome.cpu_seconds = 0.0
         outcome.peak_memory_bytes = 0
-        self._mark(node, decision.identity, anew=False)
-        self._refer(node, decision.identity, manifest)
+        mark(self.planner, node, decision.identity, anew=False)
+        refer(self.planner, node, decision.identity, manifest)
 
     def _build(self, node: Node, decision: Decision, lease: Lease, outcome: StageOutcome) -> None:
         identity = decision.identity
@@ -260,15 +259,15 @@ class Run:
             threads=resources.threads,
             stopping=self.stop.is_set,
             lost=lease.lost.is_set,
-            heard=lambda event: self._heard(node.name, event),
+            heard=lambda event: self.listener.heard(node.name, event),
         )
         check(build, result, self.store)
         manifest = manifest_of(build, result, usage, self.planner, self.record)
         if not lease.still_held():
             raise StageFailed("another builder took over the lease", where=node.name, hint="run again")
-        self._mark(node, identity, anew=False)
+        mark(self.planner, node, identity, anew=False)
         manifest, won = self.store.publish(manifest, decision.etag)
-        self._mark(node, identity, anew=True)
+        mark(self.planner, node, identity, anew=True)
         shutil.rmtree(key_folder if lease.still_held() else folder, ignore_errors=True)
         with self._lock:
             self._forced_done.add(node.name)
@@ -278,30 +277,7 @@ class Run:
         outcome.reason = decision.reason if won else "built by another run meanwhile"
         if manifest.resumed:
             outcome.reason = f"went on from {manifest.resumed}; {outcome.reason}"
-        self._refer(node, identity, manifest)
-
-    def _mark(self, node: Node, identity: Identity, *, anew: bool) -> None:
-        """Marks what was built. An older mark is kept until the newer artifact stands, so that no kill loses both."""
-        static, data = self.planner.static_mark(node), f"data/{identity.data}"
-        if self.store.marked(static) is None:
-            self.store.mark(static, {"node": node.name})
-        if anew or self.store.marked(data) is None:
-            self.store.mark(data, {"key": identity.key})
-
-    def _refer(self, node: Node, identity: Identity, manifest: Manifest) -> None:
-        before = identity.predecessor
-        move_ref(
-            self.store.records,
-            f"{self.graph.pipeline}/{node.name}",
-            RefEntry(
-                node=manifest.node,
-                version=manifest.version,
-                key=identity.key,
-                date=identity.date,
-                predecessor="" if before is None else before.version,
-                predecessor_digest=str(identity.fields.get("predecessor", "")),
-            ),
-        )
+        refer(self.planner, node, identity, manifest)
 
     # -- damage -----------------------------------------------------------------------------------------------------
 
@@ -320,7 +296,7 @@ class Run:
         with self._rebuilding:
             if self.store.is_sound(digest):
                 return True
-            self._warn(node.name, f"what it reads is damaged and will be rebuilt: {error.message}")
+            self.listener.warned(node.name, f"what it reads is damaged and will be rebuilt: {error.message}")
             self.store.objects.discard(digest)
             for name in self.graph.nodes:
                 manifest = self._manifests.get(name)
@@ -338,7 +314,7 @@ class Run:
             self.log.failed(outcome, error)
             raise
         finally:
-            self._tell(self.listener.finished, outcome)
+            self.listener.finished(outcome)
 
     # -- bookkeeping ------------------------------------------------------------------------------------------------
 
@@ -359,18 +335,3 @@ class Run:
     def error(self) -> NightmillError | None:
         """What ended the run, if anything did."""
         return self.log.error()
-
-    def _heard(self, node: str, event: dict[str, Any]) -> None:
-        if "progress" in event:
-            told = event["progress"]
-            self._tell(self.listener.progress, node, told["done"], told["total"], told["unit"], told["figures"])
-        if "warning" in event:
-            self._warn(node, event["warning"])
-
-    def _warn(self, node: str, message: str) -> None:
-        self._tell(self.listener.warned, node, message)
-
-    def _tell(self, tell: Callable[..., None], *values: Any) -> None:
-        """Tells the listener; that its terminal or pipe is gone is no reason to end a build."""
-        with contextlib.suppress(OSError):
-            tell(*values)

@@ -73,12 +73,14 @@ class Part:
         files: Stored files that the part reads.
         parameters: Everything else that decides the result; enters the part's key as canonical JSON.
         execution: What does not decide the result, such as the folder where a source lies.
+        bytes_elsewhere: How much it reads beside `files`, such as files of a source's folder: tells how long it takes.
     """
 
     name: str
     files: Sequence[InputFile] = ()
     parameters: Mapping[str, JSON] = field(default_factory=dict)
     execution: Mapping[str, JSON] = field(default_factory=dict)
+    bytes_elsewhere: int = 0
 
 
 PartFunction = Callable[[Part, Path], Mapping[str, JSON]]

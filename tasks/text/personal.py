@@ -15,6 +15,7 @@ import polars as pl
 
 from tasks.arrays.utf8 import I64, U8, as_bytes, as_texts, compiled
 from tasks.text import personal_forms as forms
+from tasks.text.personal_tables import tables
 
 KINDS = ("email", "phone", "ip", "card", "iban", "resident_id")
 """In the order in which the compiled search numbers them."""
@@ -42,7 +43,7 @@ class Found:
 def find(data: U8, starts: I64, kinds: Sequence[str], *, public_addresses_only: bool = True) -> Found:
     """Finds personal data of the given kinds in texts given as `as_bytes` gives them; linear in their size."""
     wanted = np.array([kind in kinds for kind in KINDS], dtype=np.bool_)
-    spans = forms.search(data, starts, wanted, public_addresses_only, *forms.tables())
+    spans = forms.search(data, starts, wanted, public_addresses_only, *tables())
     return Found(*(np.ascontiguousarray(column) for column in spans.T))
 
 

@@ -34,8 +34,9 @@ from schemas.config.collect import CollectConfig
 from schemas.config.sources import FilesSource
 from tasks.collect.part import collect_part
 from tasks.collect.plan import plan_parts, read_files
-from tasks.engine.context import StoredInputFile
-from tasks.engine.parts import Workers, map_parts
+from tasks.engine.inputs import StoredInputFile
+from tasks.engine.parts import map_parts
+from tasks.engine.workers import Workers
 from tasks.readers.encodings import decode
 from tasks.readers.formats import format_of
 from tasks.readers.wikitext import plain_text

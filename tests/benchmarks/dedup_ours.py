@@ -21,11 +21,12 @@ from schemas.tables import DUPLICATES
 from tasks.dedup.signatures import sign_part
 from tasks.dedup.stage import STAGE
 from tasks.engine.child import build
-from tasks.engine.context import StoredInput
 from tasks.engine.host import high_water_mark
-from tasks.engine.parts import Workers, map_parts
+from tasks.engine.inputs import StoredInput
+from tasks.engine.parts import map_parts
 from tasks.engine.spec import BuildResult, BuildSpec, InputSpec
 from tasks.engine.stage import Part
+from tasks.engine.workers import Workers
 from tasks.store.store import Store
 from tasks.tables.parquet import read_table
 

@@ -14,8 +14,8 @@ from token_stages import chinese_texts
 
 from schemas.config.clean import UnicodeConfig
 from schemas.config.quality import C4, Quality
-from tasks.clean.kernels import BULLETS, CLOSING_MARKS, SENTENCE_MARKS, TERMINAL_MARKS
 from tasks.clean.lines import POLICIES
+from tasks.clean.properties import BULLETS, CLOSING_MARKS, SENTENCE_MARKS, TERMINAL_MARKS
 from tasks.text.characters import normalise
 
 Gram = tuple[str, ...]

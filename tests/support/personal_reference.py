@@ -7,6 +7,7 @@ import re
 from datetime import date
 
 from tasks.text import personal_forms as forms
+from tasks.text import personal_tables as tables
 from tasks.text.personal import KINDS, PLACEHOLDERS
 
 ALNUM = "[A-Za-z0-9]"
@@ -77,7 +78,7 @@ def issuer(digits: str) -> bool:
 
 
 def resident(found: str) -> bool:
-    if int(found[:2]) not in forms._numbers(forms._PROVINCES) or not 1900 <= int(found[6:10]) <= 2099:
+    if int(found[:2]) not in tables.numbers(tables.PROVINCES) or not 1900 <= int(found[6:10]) <= 2099:
         return False
     try:
         date(int(found[6:10]), int(found[10:12]), int(found[12:14]))
@@ -91,7 +92,7 @@ def after_version(before: str) -> bool:
     stripped = re.sub(r"[ :]{0,4}\Z", "", before).removesuffix("：")
     if stripped.endswith(("版本", "版")):
         return True
-    words = "|".join(forms._VERSION_WORDS.split())
+    words = "|".join(tables.VERSION_WORDS.split())
     return re.search(rf"(?<![A-Za-z0-9._@-])(?:{words})\Z", stripped, re.I) is not None
 
 
@@ -120,7 +121,7 @@ def ipv6(text: str, at: int) -> int:
 
 def iban(text: str, at: int) -> int:
     found = IBAN.match(text, at)
-    length = forms.tables()[2].reshape(26, 26)[ord(found[0][0]) - 65, ord(found[0][1]) - 65] if found else 0
+    length = tables.tables()[2].reshape(26, 26)[ord(found[0][0]) - 65, ord(found[0][1]) - 65] if found else 0
     if found is None or not length:
         return 0
     kept = ""
@@ -139,7 +140,7 @@ def iban(text: str, at: int) -> int:
 
 def international(text: str, at: int) -> int:
     code = re.compile(r"\+([1-9]\d{0,15})").match(text, at)
-    codes = {str(number) for number in forms._numbers(forms._COUNTRY_CODES)}
+    codes = {str(number) for number in tables.numbers(tables.COUNTRY_CODES)}
     if code is None or not any(code[1][:size] in codes for size in (1, 2, 3)):
         return 0
     free = re.compile(RIGHT)
@@ -180,7 +181,7 @@ def email(text: str, at: int, last: int) -> tuple[int, int]:
     labels = domain[0].split(".")
     top = labels[-1]
     fine = len(labels) > 1 and all(label and label[0] != "-" and label[-1] != "-" for label in labels)
-    known = top.lower() not in forms._NO_TOP_LEVEL_DOMAINS.split()
+    known = top.lower() not in tables.NO_TOP_LEVEL_DOMAINS.split()
     return (begin, domain.end()) if fine and known and re.fullmatch("[A-Za-z]{2,24}", top) else (0, 0)
 
 

@@ -20,7 +20,7 @@ from schemas.errors import NightmillError
 from schemas.tables import COLLECTED, QUARANTINED
 from tasks.collect.stage import STAGE as COLLECT
 from tasks.engine.child import build
-from tasks.engine.planner import StoreSight
+from tasks.engine.sight import StoreSight
 from tasks.engine.spec import BuildResult, BuildSpec, InputSpec
 from tasks.engine.stage import Look, Stage
 from tasks.fetch.record import record_key

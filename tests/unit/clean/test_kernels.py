@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tasks.arrays.utf8 import as_bytes
 from tasks.clean import kernels
+from tasks.clean.properties import properties
 
 TOP, REPEATED = [[2, 3, 4], [3, 5, 6]], [[5, 6, 7], [8, 10, 12]]
 STOP_WORDS = {"en": ("the", "be", "a"), "zh": ("的", "是", "a")}
@@ -32,7 +33,7 @@ def compare(texts: list[str], language: str) -> None:
         np.full(len(texts), SHORT, dtype=np.int64),
         kernels.word_hashes(STOP_WORDS["en"]),
         kernels.word_hashes(STOP_WORDS["zh"]),
-        kernels.properties(),
+        properties(),
         np.array(TOP),
         np.array(REPEATED),
     )
@@ -65,7 +66,7 @@ def test_lines_are_measured_like_texts(text: str, language: str) -> None:
     lines = [line.strip(" \t") for line in text.split("\n")]
     data, starts = as_bytes(pl.Series(lines))
     words, terminal = kernels.line_words(
-        data, starts[:-1], starts[1:], np.full(len(lines), language == "zh"), kernels.properties()
+        data, starts[:-1], starts[1:], np.full(len(lines), language == "zh"), properties()
     )
     for line, count, ends in zip(lines, words, terminal, strict=True):
         expected = reference.measures(line, language, SHORT, set())

@@ -21,8 +21,9 @@ from tasks.collect.stage import STAGE as COLLECT
 from tasks.engine.child import build
 from tasks.engine.graph import Graph, Node
 from tasks.engine.launcher import Usage
-from tasks.engine.planner import Planner, StoreSight
+from tasks.engine.planner import Planner
 from tasks.engine.runner import Run
+from tasks.engine.sight import StoreSight
 from tasks.engine.spec import BuildResult, BuildSpec
 from tasks.engine.stage import Input
 from tasks.fetch.record import record_key

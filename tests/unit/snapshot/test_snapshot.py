@@ -11,7 +11,7 @@ from source_stages import Bench, Built
 from schemas.config.snapshot import SnapshotConfig
 from schemas.config.sources import FilesSource
 from schemas.errors import ConfigError
-from tasks.engine.planner import StoreSight
+from tasks.engine.sight import StoreSight
 from tasks.engine.stage import Look
 from tasks.fetch.globs import matches
 from tasks.snapshot.look import look
