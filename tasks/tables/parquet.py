@@ -125,10 +125,14 @@ def read_table(paths: Iterable[Path], schema: pa.Schema, columns: list[str] | No
 
 
 def iterate_tables(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    """Yields a file's row groups one by one, so that memory is bounded by one group."""
+    """Yields a file's row groups one by one, so that memory is bounded by one group.
+
+    In this thread: what reads parts has a process for each processor, and handing columns of one group to threads costs
+    more than it saves (95 MB of Chinese text: 0.11 CPU seconds instead of 0.40).
+    """
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns=columns)
+            yield file.read_row_group(group, columns=columns, use_threads=False)
 
 
 def batches(table: pa.Table, column: str, max_bytes: int) -> Iterator[pa.Table]:
