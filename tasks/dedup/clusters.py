@@ -188,7 +188,7 @@ def _worth_comparing(
                 signatures.values,
                 limits.agreement,
                 COMPARISONS_PER_DOCUMENT,
-                limits.window // signatures.values.shape[1],
+                limits.window,
                 marked,
             )
             signatures.close_window()

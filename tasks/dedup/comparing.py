@@ -11,7 +11,7 @@ from tasks.arrays.utf8 import F64, I32, I64, U8, U32, U64, Bools, compiled
 SURE = 4.0
 """Standard deviations below the expected that say a pair is not at the threshold: 3 of 100,000 that are say so too."""
 
-FIRST_LOOK = 256
+FIRST_LOOK = 128
 """Elements of two sets after which that is first looked at, then at twice as many, and so on."""
 
 STEPS = 32
@@ -195,7 +195,7 @@ def mark_similar(
         signatures: uint32[lines, permutations].
         least: Values in which signatures must agree.
         limit: Others that one member is held against.
-        budget: Pairs to look at before returning.
+        budget: Values to look at before returning, so that they can be let go from memory.
         marked: bool[documents], altered.
 
     Returns:
@@ -217,7 +217,7 @@ def mark_similar(
             if agreeing(signatures, lines[other], lines[member]) >= least:
                 marked[member] = True
                 marked[other] = True
-        budget -= here
+        budget -= here * signatures.shape[1]
     return event
 
 

@@ -37,6 +37,23 @@ _XXH_3 = np.uint64(0x165667B19E3779F9)
 _XXH_4 = np.uint64(0x85EBCA77C2B2AE63)
 _XXH_5 = np.uint64(0x27D4EB2F165667C5)
 
+_LOW_BITS, _HIGH_BITS = np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(0x8080808080808080)
+_U1, _U2, _U3 = np.uint64(1), np.uint64(2), np.uint64(3)
+_SPACES = np.uint64(0x2020202020202020)
+_ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
+_GATHER = np.uint64(0x0102040810204080)
+"""Moves the lowest bit of each byte of a number into its highest byte."""
+
+_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+_BIT_OF = np.zeros(64, dtype=np.uint8)
+"""By the upper 6 bits of the product of a power of two and that number, which power it is (Leiserson and others, "Using
+de Bruijn sequences to index a 1 in a computer word", 1998)."""
+for _bit in range(64):
+    _BIT_OF[((int(_DE_BRUIJN) << _bit) & (2**64 - 1)) >> 58] = _bit
+
+_BLOCK = 64
+"""Bytes of text that are folded at a time where all are ASCII."""
+
 _FMIX_1 = np.uint32(0x85EBCA6B)
 _FMIX_2 = np.uint32(0xC2B2AE35)
 _S16 = np.uint32(16)
@@ -80,92 +97,224 @@ def permutations(count: int, seed: int) -> tuple[U32, U32]:
 
 
 @compiled
-def shingle_one(
-    data: U8, begin: int, end: int, single: bool, table: U32, length: int, recent: U64, found: U64
-) -> tuple[int, int]:
-    """Hashes the shingles of one text into a buffer of at least as many places as it has bytes.
-
-    A token is a run of letters and digits, lower-cased, or one such character; a shingle is so many tokens in a row. A
-    text of fewer tokens has none.
+def fold(data: U8, begin: int, end: int, table: U32, folded: U8) -> tuple[int, int]:
+    """Writes a text's letters and digits, lower-cased, and a zero for every other character.
 
     Args:
         data: UTF-8.
         begin: Where the text begins.
         end: Where it ends.
-        single: Whether tokens are characters.
         table: From `folding_table`.
-        length: Tokens in a shingle.
-        recent: A buffer of at least as many places as that.
-        found: Where the hashes go.
+        folded: A buffer of at least `folded_bytes` of the text's bytes.
 
     Returns:
-        How many there are, with repetitions, and the bytes of the text's letters and digits.
+        Bytes written, and the bytes of the text's letters and digits.
     """
-    # Tokens of a shingle are the digits of a number in this base, so each needs one step to be taken in or out.
-    highest = np.uint64(1)
-    for _ in range(length):
-        highest *= _BASE
     used = 0
-    tokens = 0
-    slot = 0
-    rolling = np.uint64(0)
-    token = np.uint64(0)
-    inside = False
+    letters = 0
     place = begin
-    counted = 0
-    while place <= end:
-        folded = np.uint32(0)
-        size = 1  # of the end of the text too, which closes the last word
-        if place < end:
+    while place < end:
+        if place + _BLOCK <= end:
+            wide = np.uint8(0)
+            for step in range(_BLOCK):
+                wide = np.uint8(wide | data[np.uint64(place) + np.uint64(step)])
+            if wide < 0x80:
+                counted = np.uint8(0)
+                for step in range(_BLOCK):
+                    byte = data[np.uint64(place) + np.uint64(step)]
+                    lower = np.uint8(byte | np.uint8(0x20))
+                    is_letter = np.uint8(lower - np.uint8(97)) < np.uint8(26)
+                    is_digit = np.uint8(byte - np.uint8(48)) < np.uint8(10)
+                    letter = lower if is_letter else byte if is_digit else np.uint8(0)
+                    folded[np.uint64(used) + np.uint64(step)] = letter
+                    counted = np.uint8(counted + np.uint8(letter != 0))
+                letters += counted
+                used += _BLOCK
+                place += _BLOCK
+                continue
+        stop = min(end, place + _BLOCK)
+        while place < stop:
             byte = data[place]
             if byte < 0x80:
-                folded = table[byte]
-            else:
-                point = np.int64(byte)
-                if point >= 0xF0:
-                    size = 4
-                    point &= 0x07
-                elif point >= 0xE0:
-                    size = 3
-                    point &= 0x0F
-                else:
-                    size = 2
-                    point &= 0x1F
-                for following in range(1, size):
-                    point = (point << 6) | (np.int64(data[place + following]) & 0x3F)
-                if point < _IDEOGRAPHS:
-                    folded = table[point]
-                elif point < _END_OF_IDEOGRAPHS:
-                    folded = np.uint32(point)
-        place += size
-        if folded != 0:
-            counted += size
-            token = (token ^ np.uint64(folded)) * _MULTIPLIER
-            inside = True
-            if not single:
+                letter = table[byte]
+                folded[used] = np.uint8(letter)
+                used += 1
+                letters += letter != 0
+                place += 1
                 continue
-        elif single or not inside:
-            continue
-        token ^= token >> _S32
-        rolling = rolling * _BASE + token
-        if tokens >= length:
-            rolling -= recent[slot] * highest
-        recent[slot] = token
-        slot = slot + 1 if slot + 1 < length else 0
-        tokens += 1
-        token = np.uint64(0)
-        inside = False
-        if tokens >= length:
-            hashed = (rolling ^ (rolling >> _S33)) * _MIX_1
-            hashed = (hashed ^ (hashed >> _S33)) * _MIX_2
-            found[used] = hashed ^ (hashed >> _S33)
+            letter, size = letter_at(data, place, table)
+            place += size
+            letters += size if letter else 0
+            if letter < 0x80:
+                folded[used] = np.uint8(letter)
+                used += 1
+                continue
+            # What is lower-cased may be longer than it was: by half, at most.
+            if letter < 0x800:
+                folded[used] = np.uint8(0xC0 | (letter >> 6))
+                used += 1
+            elif letter < 0x10000:
+                folded[used] = np.uint8(0xE0 | (letter >> 12))
+                folded[used + 1] = np.uint8(0x80 | ((letter >> 6) & 0x3F))
+                used += 2
+            else:
+                folded[used] = np.uint8(0xF0 | (letter >> 18))
+                folded[used + 1] = np.uint8(0x80 | ((letter >> 12) & 0x3F))
+                folded[used + 2] = np.uint8(0x80 | ((letter >> 6) & 0x3F))
+                used += 3
+            folded[used] = np.uint8(0x80 | (letter & 0x3F))
             used += 1
-    return used, counted
+    return used, letters
+
+
+@compiled
+def letter_at(data: U8, place: int, table: U32) -> tuple[int, int]:
+    """Returns the letter or digit that a character beyond ASCII counts as, or 0, and the character's bytes."""
+    first = np.uint64(place)
+    lead = np.int64(data[first])
+    second = np.int64(data[first + _U1]) & 0x3F
+    if lead < 0xE0:
+        point = ((lead & 0x1F) << 6) | second
+        size = 2
+    elif lead < 0xF0:
+        point = ((lead & 0x0F) << 12) | (second << 6) | (np.int64(data[first + _U2]) & 0x3F)
+        size = 3
+    else:
+        point = ((lead & 0x07) << 18) | (second << 12)
+        point |= ((np.int64(data[first + _U2]) & 0x3F) << 6) | (np.int64(data[first + _U3]) & 0x3F)
+        size = 4
+    if point < _IDEOGRAPHS:
+        return np.int64(table[np.uint64(point)]), size
+    return point if point < _END_OF_IDEOGRAPHS else 0, size
+
+
+@compiled
+def folded_bytes(size: int) -> int:
+    """Returns how large the buffer for a folded text of so many bytes must be, in bytes: whole words of masks."""
+    return (size + size // 2) // 64 * 64 + 128
+
+
+@compiled
+def word_tokens(folded: U8, words: U64, used: int, masks: U8, mask_words: U64, edges: I64, tokens: U64) -> int:
+    """Hashes the words of a folded text: its runs of bytes that are not zero.
+
+    Words are found by the edges in a mask of one bit a byte and hashed 8 bytes at a time, without a jump for a byte.
+
+    Args:
+        folded: From `fold`. What lies behind the text is set to zero up to a whole word of masks.
+        words: The same memory as numbers.
+        used: Bytes of the text.
+        masks: A buffer of an eighth of the bytes.
+        mask_words: The same memory as numbers.
+        edges: A buffer of as many places as there are bytes.
+        tokens: Where the hashes go.
+
+    Returns:
+        How many words there are.
+    """
+    blocks = used // 64 + 1
+    folded[used : 64 * blocks + 8] = 0
+    for word in range(8 * blocks):
+        value = words[word]
+        filled = (((value & _LOW_BITS) + _LOW_BITS) | value) & _HIGH_BITS
+        masks[word] = np.uint8(((filled >> np.uint64(7)) * _GATHER) >> np.uint64(56))
+    found = 0
+    carry = np.uint64(0)
+    for block in range(blocks):
+        mask = mask_words[block]
+        changes = mask ^ ((mask << _U1) | carry)
+        carry = mask >> np.uint64(63)
+        while changes:
+            lowest = changes & (~changes + _U1)
+            edges[np.uint64(found)] = 64 * block + np.int64(_BIT_OF[(lowest * _DE_BRUIJN) >> np.uint64(58)])
+            found += 1
+            changes ^= lowest
+    for number in range(found // 2):
+        begin, end = edges[2 * number], edges[2 * number + 1]
+        token = np.uint64(0)
+        while True:
+            # 8 bytes from anywhere are the ends of two words; shifted in two steps, since 64 at once is undefined.
+            shift = np.uint64(8 * (begin & 7))
+            word = np.uint64(begin >> 3)
+            value = (words[word] >> shift) | ((words[word + _U1] << _U1) << (np.uint64(63) - shift))
+            left = end - begin
+            if left >= 8:
+                token = (token ^ value) * _MULTIPLIER
+                token ^= token >> _S32
+                begin += 8
+                if left == 8:
+                    break
+            else:
+                value &= _ALL_BITS >> np.uint64(64 - 8 * left)
+                token = (token ^ value) * _MULTIPLIER
+                token ^= token >> _S32
+                break
+        tokens[number] = token
+    return found // 2
+
+
+@compiled
+def character_tokens(data: U8, begin: int, end: int, table: U32, tokens: U64) -> tuple[int, int]:
+    """Hashes the letters and digits of a text one by one.
+
+    Args:
+        data: UTF-8.
+        begin: Where the text begins.
+        end: Where it ends.
+        table: From `folding_table`.
+        tokens: Where the hashes go.
+
+    Returns:
+        How many there are, and their bytes in the text.
+    """
+    used = 0
+    letters = 0
+    place = begin
+    while place < end:
+        byte = data[np.uint64(place)]
+        if byte < 0x80:
+            letter = np.int64(table[byte])
+            size = 1
+        else:
+            letter, size = letter_at(data, place, table)
+        # Written in any case and kept or not: a jump would be foreseen wrongly at every mark of punctuation.
+        tokens[np.uint64(used)] = np.uint64(letter)
+        used += letter != 0
+        letters += size if letter else 0
+        place += size
+    for number in range(used):
+        token = tokens[number] * _MULTIPLIER
+        tokens[number] = token ^ (token >> _S32)
+    return used, letters
+
+
+@compiled
+def combine(tokens: U64, count: int, length: int, found: U64) -> int:
+    """Hashes every run of so many tokens; returns how many there are.
+
+    Tokens are the digits of a number: a step for each digit over all runs is a loop of vector instructions, where one
+    number that rolls through the text would wait for itself.
+    """
+    used = max(0, count - length + 1)
+    for place in range(used):
+        found[place] = tokens[place]
+    for step in range(1, length):
+        for place in range(used):
+            found[place] = found[place] * _BASE + tokens[place + step]
+    for place in range(used):
+        hashed = found[place]
+        hashed = (hashed ^ (hashed >> _S33)) * _MIX_1
+        hashed = (hashed ^ (hashed >> _S33)) * _MIX_2
+        found[place] = hashed ^ (hashed >> _S33)
+    return used
 
 
 @compiled
 def shingle(data: U8, starts: I64, by_character: Bools, table: U32, words: int, characters: int) -> tuple[U64, I64]:
-    """Hashes the shingles of many texts; see `shingle_one`.
+    """Hashes the shingles of many texts.
+
+    A token is a run of letters and digits, lower-cased, or one such character; a shingle is so many tokens in a row. A
+    text of fewer tokens has none.
 
     Args:
         data: The texts in UTF-8, one after the other.
@@ -179,15 +328,24 @@ def shingle(data: U8, starts: I64, by_character: Bools, table: U32, words: int, 
         Hashes, uint64, in the order of the texts and with repetitions; int64[n + 1] offsets into them.
     """
     count = len(starts) - 1
+    most = longest(starts)
+    words_of = np.empty(folded_bytes(most) // 8, dtype=np.uint64)
+    masks_of = np.empty(folded_bytes(most) // 64, dtype=np.uint64)
+    edges = np.empty(folded_bytes(most), dtype=np.int64)
+    folded, masks = words_of.view(np.uint8), masks_of.view(np.uint8)
+    tokens = np.empty(most + 1, dtype=np.uint64)
     found = np.empty(starts[count] - starts[0], dtype=np.uint64)
     ends = np.zeros(count + 1, dtype=np.int64)
-    recent = np.empty(max(words, characters), dtype=np.uint64)
     for number in range(count):
-        single = by_character[number]
-        length = characters if single else words
-        used = ends[number]
-        made, _ = shingle_one(data, starts[number], starts[number + 1], single, table, length, recent, found[used:])
-        ends[number + 1] = used + made
+        begin, end = starts[number], starts[number + 1]
+        if by_character[number]:
+            made, _ = character_tokens(data, begin, end, table, tokens)
+            length = characters
+        else:
+            used, _ = fold(data, begin, end, table, folded)
+            made = word_tokens(folded, words_of, used, masks, masks_of, edges, tokens)
+            length = words
+        ends[number + 1] = ends[number] + combine(tokens, made, length, found[ends[number] :])
     return found[: ends[count]], ends
 
 
@@ -234,7 +392,7 @@ def sign(shingles: U64, ends: I64, factors: U32, summands: U32) -> U32:
 
 
 @compiled
-def squeeze_one(data: U8, begin: int, end: int, table: U8, squeezed: U8) -> int:
+def squeeze_one(data: U8, begin: int, end: int, table: U8, squeezed: U8, spaced: U8, words: U64) -> int:
     """Replaces every run of whitespace by one space and leaves it out at both ends, as `" ".join(text.split())` does.
 
     Args:
@@ -242,11 +400,74 @@ def squeeze_one(data: U8, begin: int, end: int, table: U8, squeezed: U8) -> int:
         begin: Where the text begins.
         end: Where it ends.
         table: From `spacing_table`.
-        squeezed: A buffer of at least one place more than the text has bytes.
+        squeezed: A buffer of at least 64 bytes more than the text has.
+        spaced: Another.
+        words: The same memory as numbers.
 
     Returns:
         The bytes that are left.
     """
+    text = data[begin:end]
+    size = len(text)
+    if size < 64 or has_wide_space(text):
+        return squeeze_slowly(data, begin, end, table, squeezed)
+    for place in range(size):
+        byte = text[place]
+        control = np.uint8(byte - np.uint8(9)) < np.uint8(5)
+        separator = np.uint8(byte - np.uint8(28)) < np.uint8(4)
+        spaced[place] = np.uint8(32) if control | separator else byte
+    spaced[size : size // 8 * 8 + 16] = 0
+    # Whitespace that follows whitespace goes: what lies between two such places is moved as a whole.
+    used = 0
+    kept = 0
+    carry = np.uint64(1)
+    for word in range(size // 8 + 1):
+        value = words[word] ^ _SPACES
+        spaces = ~((((value & _LOW_BITS) + _LOW_BITS) | value) | _LOW_BITS)
+        gone = ((spaces << np.uint64(8)) | (carry << np.uint64(7))) & spaces
+        carry = spaces >> np.uint64(63)
+        if gone == 0:
+            continue
+        while gone:
+            lowest = gone & (~gone + _U1)
+            gone ^= lowest
+            place = 8 * word + (np.int64(_BIT_OF[(lowest * _DE_BRUIJN) >> np.uint64(58)]) >> 3)
+            move(squeezed, used, spaced, kept, place - kept)
+            used += place - kept
+            kept = place + 1
+    move(squeezed, used, spaced, kept, size - kept)
+    used += size - kept
+    return used - 1 if used and squeezed[used - 1] == 32 else used
+
+
+@compiled
+def move(target: U8, place: int, source: U8, begin: int, count: int) -> None:
+    """Copies bytes from one array to another. Unsigned places: LLVM makes no vectors where one might be negative."""
+    for step in range(count):
+        target[np.uint64(place) + np.uint64(step)] = source[np.uint64(begin) + np.uint64(step)]
+
+
+@compiled
+def has_wide_space(text: U8) -> bool:
+    """Returns whether a text has whitespace beyond ASCII."""
+    found = np.uint8(0)
+    firsts, seconds, thirds = text[:-2], text[1:-1], text[2:]
+    for place in range(len(firsts)):
+        first, second, third = firsts[place], seconds[place], thirds[place]
+        wide = (first == 0xC2) & ((second == 0x85) | (second == 0xA0))
+        wide |= (first == 0xE3) & (second == 0x80) & (third == 0x80)
+        wide |= (first == 0xE1) & (second == 0x9A) & (third == 0x80)
+        wide |= (first == 0xE2) & (second == 0x81) & (third == 0x9F)
+        lines = (third == 0xA8) | (third == 0xA9) | (third == 0xAF)
+        spaces = np.uint8(third - np.uint8(0x80)) < np.uint8(11)
+        wide |= (first == 0xE2) & (second == 0x80) & (spaces | lines)
+        found = np.uint8(found | np.uint8(wide))
+    return found > 0 or (text[-2] == 0xC2 and (text[-1] == 0x85 or text[-1] == 0xA0))
+
+
+@compiled
+def squeeze_slowly(data: U8, begin: int, end: int, table: U8, squeezed: U8) -> int:
+    """Does what `squeeze_one` does, a byte at a time and for all whitespace."""
     used = 0
     gap = True
     place = begin
@@ -388,17 +609,25 @@ def measure(
             with every run of whitespace as one space.
     """
     most = longest(starts)
+    words_of = np.empty(folded_bytes(most) // 8, dtype=np.uint64)
+    masks_of = np.empty(folded_bytes(most) // 64, dtype=np.uint64)
+    edges = np.empty(folded_bytes(most), dtype=np.int64)
+    folded, masks = words_of.view(np.uint8), masks_of.view(np.uint8)
+    tokens = np.empty(most + 1, dtype=np.uint64)
     shingles = np.empty(most + 1, dtype=np.uint64)
-    recent = np.empty(max(words, characters), dtype=np.uint64)
-    buffer = np.empty(most // 8 + 2, dtype=np.uint64)
-    squeezed = buffer.view(np.uint8)
+    buffer, spaced_of = np.empty(most // 8 + 9, dtype=np.uint64), np.empty(most // 8 + 9, dtype=np.uint64)
+    squeezed, spaced = buffer.view(np.uint8), spaced_of.view(np.uint8)
     for number in range(len(starts) - 1):
         begin, end = starts[number], starts[number + 1]
-        single = by_character[number]
-        length = characters if single else words
-        made, letters = shingle_one(data, begin, end, single, folding, length, recent, shingles)
+        if by_character[number]:
+            made, letters = character_tokens(data, begin, end, folding, tokens)
+            made = combine(tokens, made, characters, shingles)
+        else:
+            used, letters = fold(data, begin, end, folding, folded)
+            made = word_tokens(folded, words_of, used, masks, masks_of, edges, tokens)
+            made = combine(tokens, made, words, shingles)
         sign_one(shingles[:made], factors, summands, signatures[number])
-        size = squeeze_one(data, begin, end, spacing, squeezed)
+        size = squeeze_one(data, begin, end, spacing, squeezed, spaced, spaced_of)
         for half in range(2):
             exact[number, half] = xxh64(squeezed, buffer, size, np.uint64(half))
         following = 0

@@ -50,7 +50,11 @@ class TableWriter:
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
         self._pending_bytes = 0
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd", compression_level=level)
+        # Long texts seldom repeat and nobody looks for the least of them: a dictionary and statistics cost time only.
+        short = [field.name for field in schema if not pa.types.is_large_string(field.type)]
+        self._writer = pq.ParquetWriter(
+            path, schema, compression="zstd", compression_level=level, use_dictionary=short, write_statistics=short
+        )
 
     def write(self, table: pa.Table) -> None:
         """Appends rows. Raises `pa.ArrowInvalid` when they do not fit the schema."""
