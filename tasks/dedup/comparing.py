@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -163,10 +164,10 @@ def join_equals(
 @compiled
 def agreeing(signatures: U32, left: int, right: int) -> int:
     """Returns how many values two signatures, lines of uint32[n, permutations], have in common."""
-    found = np.uint32(0)
+    found: Any = np.uint32(0)
     for column in range(signatures.shape[1]):
         found += np.uint32(signatures[left, column] == signatures[right, column])
-    return np.int64(found)
+    return int(found)
 
 
 @compiled

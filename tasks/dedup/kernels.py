@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -31,21 +32,15 @@ _MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
 _S33 = np.uint64(33)
 _S32 = np.uint64(32)
 
-_XXH_1 = np.uint64(0x9E3779B185EBCA87)
-_XXH_2 = np.uint64(0xC2B2AE3D27D4EB4F)
-_XXH_3 = np.uint64(0x165667B19E3779F9)
-_XXH_4 = np.uint64(0x85EBCA77C2B2AE63)
-_XXH_5 = np.uint64(0x27D4EB2F165667C5)
 
 _LOW_BITS, _HIGH_BITS = np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(0x8080808080808080)
 _U1, _U2, _U3 = np.uint64(1), np.uint64(2), np.uint64(3)
-_SPACES = np.uint64(0x2020202020202020)
 _ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 _GATHER = np.uint64(0x0102040810204080)
 """Moves the lowest bit of each byte of a number into its highest byte."""
 
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
-_BIT_OF = np.zeros(64, dtype=np.uint8)
+_BIT_OF = np.zeros(64, dtype=np.int64)
 """By the upper 6 bits of the product of a power of two and that number, which power it is (Leiserson and others, "Using
 de Bruijn sequences to index a 1 in a computer word", 1998)."""
 for _bit in range(64):
@@ -59,7 +54,6 @@ _FMIX_2 = np.uint32(0xC2B2AE35)
 _S16 = np.uint32(16)
 _S13 = np.uint32(13)
 
-_SPACE, _MAYBE_SPACE = 1, 2
 _AT_A_TIME = 8
 """Shingles that a signature takes in at a time: its values are loaded and stored once for all of them."""
 
@@ -73,18 +67,6 @@ def folding_table() -> U32:
         if character.isalnum():
             lower = character.lower()
             table[point] = ord(lower) if len(lower) == 1 else point
-    return table
-
-
-@cache
-def spacing_table() -> U8:
-    """Returns, for each byte, whether it is whitespace (1) or may begin a character that is (2)."""
-    table = np.zeros(256, dtype=np.uint8)
-    for point in range(sys.maxunicode):
-        character = chr(point)
-        if character.isspace():
-            encoded = character.encode()
-            table[encoded[0]] = _SPACE if len(encoded) == 1 else _MAYBE_SPACE
     return table
 
 
@@ -115,11 +97,11 @@ def fold(data: U8, begin: int, end: int, table: U32, folded: U8) -> tuple[int, i
     place = begin
     while place < end:
         if place + _BLOCK <= end:
-            wide = np.uint8(0)
+            wide: Any = np.uint8(0)
             for step in range(_BLOCK):
                 wide = np.uint8(wide | data[np.uint64(place) + np.uint64(step)])
             if wide < 0x80:
-                counted = np.uint8(0)
+                counted: Any = np.uint8(0)
                 for step in range(_BLOCK):
                     byte = data[np.uint64(place) + np.uint64(step)]
                     lower = np.uint8(byte | np.uint8(0x20))
@@ -171,8 +153,8 @@ def fold(data: U8, begin: int, end: int, table: U32, folded: U8) -> tuple[int, i
 def letter_at(data: U8, place: int, table: U32) -> tuple[int, int]:
     """Returns the letter or digit that a character beyond ASCII counts as, or 0, and the character's bytes."""
     first = np.uint64(place)
-    lead = np.int64(data[first])
-    second = np.int64(data[first + _U1]) & 0x3F
+    lead: Any = np.int64(data[first])
+    second: Any = np.int64(data[first + _U1]) & 0x3F
     if lead < 0xE0:
         point = ((lead & 0x1F) << 6) | second
         size = 2
@@ -184,7 +166,8 @@ def letter_at(data: U8, place: int, table: U32) -> tuple[int, int]:
         point |= ((np.int64(data[first + _U2]) & 0x3F) << 6) | (np.int64(data[first + _U3]) & 0x3F)
         size = 4
     if point < _IDEOGRAPHS:
-        return np.int64(table[np.uint64(point)]), size
+        letter: Any = np.int64(table[np.uint64(point)])
+        return letter, size
     return point if point < _END_OF_IDEOGRAPHS else 0, size
 
 
@@ -226,7 +209,7 @@ def word_tokens(folded: U8, words: U64, used: int, masks: U8, mask_words: U64, e
         carry = mask >> np.uint64(63)
         while changes:
             lowest = changes & (~changes + _U1)
-            edges[np.uint64(found)] = 64 * block + np.int64(_BIT_OF[(lowest * _DE_BRUIJN) >> np.uint64(58)])
+            edges[np.uint64(found)] = 64 * block + _BIT_OF[(lowest * _DE_BRUIJN) >> np.uint64(58)]
             found += 1
             changes ^= lowest
     for number in range(found // 2):
@@ -235,8 +218,8 @@ def word_tokens(folded: U8, words: U64, used: int, masks: U8, mask_words: U64, e
         while True:
             # 8 bytes from anywhere are the ends of two words; shifted in two steps, since 64 at once is undefined.
             shift = np.uint64(8 * (begin & 7))
-            word = np.uint64(begin >> 3)
-            value = (words[word] >> shift) | ((words[word + _U1] << _U1) << (np.uint64(63) - shift))
+            first = np.uint64(begin >> 3)
+            value = (words[first] >> shift) | ((words[first + _U1] << _U1) << (np.uint64(63) - shift))
             left = end - begin
             if left >= 8:
                 token = (token ^ value) * _MULTIPLIER
@@ -273,7 +256,7 @@ def character_tokens(data: U8, begin: int, end: int, table: U32, tokens: U64) ->
     while place < end:
         byte = data[np.uint64(place)]
         if byte < 0x80:
-            letter = np.int64(table[byte])
+            letter: Any = np.int64(table[byte])
             size = 1
         else:
             letter, size = letter_at(data, place, table)
@@ -310,7 +293,9 @@ def combine(tokens: U64, count: int, length: int, found: U64) -> int:
 
 
 @compiled
-def shingle(data: U8, starts: I64, by_character: Bools, table: U32, words: int, characters: int) -> tuple[U64, I64]:
+def shingle(
+    data: U8, starts: I64, longest: int, by_character: Bools, table: U32, words: int, characters: int
+) -> tuple[U64, I64]:
     """Hashes the shingles of many texts.
 
     A token is a run of letters and digits, lower-cased, or one such character; a shingle is so many tokens in a row. A
@@ -319,6 +304,7 @@ def shingle(data: U8, starts: I64, by_character: Bools, table: U32, words: int, 
     Args:
         data: The texts in UTF-8, one after the other.
         starts: int64[n + 1], where each begins and the last one ends.
+        longest: Bytes of the longest.
         by_character: bool[n], whether a text's tokens are characters.
         table: From `folding_table`.
         words: Tokens in a shingle of words.
@@ -328,12 +314,11 @@ def shingle(data: U8, starts: I64, by_character: Bools, table: U32, words: int, 
         Hashes, uint64, in the order of the texts and with repetitions; int64[n + 1] offsets into them.
     """
     count = len(starts) - 1
-    most = longest(starts)
-    words_of = np.empty(folded_bytes(most) // 8, dtype=np.uint64)
-    masks_of = np.empty(folded_bytes(most) // 64, dtype=np.uint64)
-    edges = np.empty(folded_bytes(most), dtype=np.int64)
+    words_of = np.empty(folded_bytes(longest) // 8, dtype=np.uint64)
+    masks_of = np.empty(folded_bytes(longest) // 64, dtype=np.uint64)
+    edges = np.empty(folded_bytes(longest), dtype=np.int64)
     folded, masks = words_of.view(np.uint8), masks_of.view(np.uint8)
-    tokens = np.empty(most + 1, dtype=np.uint64)
+    tokens = np.empty(longest + 1, dtype=np.uint64)
     found = np.empty(starts[count] - starts[0], dtype=np.uint64)
     ends = np.zeros(count + 1, dtype=np.int64)
     for number in range(count):
@@ -392,251 +377,55 @@ def sign(shingles: U64, ends: I64, factors: U32, summands: U32) -> U32:
 
 
 @compiled
-def squeeze_one(data: U8, begin: int, end: int, table: U8, squeezed: U8, spaced: U8, words: U64) -> int:
-    """Replaces every run of whitespace by one space and leaves it out at both ends, as `" ".join(text.split())` does.
-
-    Args:
-        data: UTF-8.
-        begin: Where the text begins.
-        end: Where it ends.
-        table: From `spacing_table`.
-        squeezed: A buffer of at least 64 bytes more than the text has.
-        spaced: Another.
-        words: The same memory as numbers.
-
-    Returns:
-        The bytes that are left.
-    """
-    text = data[begin:end]
-    size = len(text)
-    if size < 64 or has_wide_space(text):
-        return squeeze_slowly(data, begin, end, table, squeezed)
-    for place in range(size):
-        byte = text[place]
-        control = np.uint8(byte - np.uint8(9)) < np.uint8(5)
-        separator = np.uint8(byte - np.uint8(28)) < np.uint8(4)
-        spaced[place] = np.uint8(32) if control | separator else byte
-    spaced[size : size // 8 * 8 + 16] = 0
-    # Whitespace that follows whitespace goes: what lies between two such places is moved as a whole.
-    used = 0
-    kept = 0
-    carry = np.uint64(1)
-    for word in range(size // 8 + 1):
-        value = words[word] ^ _SPACES
-        spaces = ~((((value & _LOW_BITS) + _LOW_BITS) | value) | _LOW_BITS)
-        gone = ((spaces << np.uint64(8)) | (carry << np.uint64(7))) & spaces
-        carry = spaces >> np.uint64(63)
-        if gone == 0:
-            continue
-        while gone:
-            lowest = gone & (~gone + _U1)
-            gone ^= lowest
-            place = 8 * word + (np.int64(_BIT_OF[(lowest * _DE_BRUIJN) >> np.uint64(58)]) >> 3)
-            move(squeezed, used, spaced, kept, place - kept)
-            used += place - kept
-            kept = place + 1
-    move(squeezed, used, spaced, kept, size - kept)
-    used += size - kept
-    return used - 1 if used and squeezed[used - 1] == 32 else used
-
-
-@compiled
-def move(target: U8, place: int, source: U8, begin: int, count: int) -> None:
-    """Copies bytes from one array to another. Unsigned places: LLVM makes no vectors where one might be negative."""
-    for step in range(count):
-        target[np.uint64(place) + np.uint64(step)] = source[np.uint64(begin) + np.uint64(step)]
-
-
-@compiled
-def has_wide_space(text: U8) -> bool:
-    """Returns whether a text has whitespace beyond ASCII."""
-    found = np.uint8(0)
-    firsts, seconds, thirds = text[:-2], text[1:-1], text[2:]
-    for place in range(len(firsts)):
-        first, second, third = firsts[place], seconds[place], thirds[place]
-        wide = (first == 0xC2) & ((second == 0x85) | (second == 0xA0))
-        wide |= (first == 0xE3) & (second == 0x80) & (third == 0x80)
-        wide |= (first == 0xE1) & (second == 0x9A) & (third == 0x80)
-        wide |= (first == 0xE2) & (second == 0x81) & (third == 0x9F)
-        lines = (third == 0xA8) | (third == 0xA9) | (third == 0xAF)
-        spaces = np.uint8(third - np.uint8(0x80)) < np.uint8(11)
-        wide |= (first == 0xE2) & (second == 0x80) & (spaces | lines)
-        found = np.uint8(found | np.uint8(wide))
-    return found > 0 or (text[-2] == 0xC2 and (text[-1] == 0x85 or text[-1] == 0xA0))
-
-
-@compiled
-def squeeze_slowly(data: U8, begin: int, end: int, table: U8, squeezed: U8) -> int:
-    """Does what `squeeze_one` does, a byte at a time and for all whitespace."""
-    used = 0
-    gap = True
-    place = begin
-    while place < end:
-        byte = data[place]
-        kind = table[byte]
-        if kind == _MAYBE_SPACE:
-            wide = 0
-            if byte == 0xC2:
-                if data[place + 1] == 0x85 or data[place + 1] == 0xA0:
-                    wide = 2
-            else:
-                second, third = data[place + 1], data[place + 2]
-                point = (np.int64(byte & 0x0F) << 12) | (np.int64(second & 0x3F) << 6) | np.int64(third & 0x3F)
-                spaces = 0x2000 <= point <= 0x200A or point == 0x2028 or point == 0x2029 or point == 0x202F
-                if spaces or point == 0x1680 or point == 0x205F or point == 0x3000:
-                    wide = 3
-            if wide:
-                squeezed[used] = 32
-                used += not gap
-                gap = True
-                place += wide
-                continue
-        # Written in any case and kept or not: a jump for every space would be foreseen wrongly once a word.
-        space = kind == _SPACE
-        squeezed[used] = 32 if space else byte
-        used += not (space and gap)
-        gap = space
-        place += 1
-    return used - 1 if used and gap else used
-
-
-@compiled
-def xxh64(data: U8, words: U64, size: int, seed: np.uint64) -> np.uint64:
-    """Returns the XXH64 of some bytes (Collet's specification of xxHash, version 0.1.1).
-
-    Args:
-        data: The bytes, from the first on.
-        words: The same memory as numbers.
-        size: How many bytes.
-        seed: Of the hash.
-    """
-    stripes = size // 32
-    if stripes:
-        a, b, c, d = seed + _XXH_1 + _XXH_2, seed + _XXH_2, seed, seed - _XXH_1
-        for stripe in range(stripes):
-            a = rotate(a + words[4 * stripe] * _XXH_2, 31) * _XXH_1
-            b = rotate(b + words[4 * stripe + 1] * _XXH_2, 31) * _XXH_1
-            c = rotate(c + words[4 * stripe + 2] * _XXH_2, 31) * _XXH_1
-            d = rotate(d + words[4 * stripe + 3] * _XXH_2, 31) * _XXH_1
-        hashed = rotate(a, 1) + rotate(b, 7) + rotate(c, 12) + rotate(d, 18)
-        for lane in (a, b, c, d):
-            hashed = (hashed ^ (rotate(lane * _XXH_2, 31) * _XXH_1)) * _XXH_1 + _XXH_4
-    else:
-        hashed = seed + _XXH_5
-    hashed += np.uint64(size)
-    for word in range(4 * stripes, size // 8):
-        hashed = rotate(hashed ^ (rotate(words[word] * _XXH_2, 31) * _XXH_1), 27) * _XXH_1 + _XXH_4
-    place = size // 8 * 8
-    if size - place >= 4:
-        four = np.uint64(0)
-        for byte in range(4):
-            four |= np.uint64(data[place + byte]) << np.uint64(8 * byte)
-        hashed = rotate(hashed ^ (four * _XXH_1), 23) * _XXH_2 + _XXH_3
-        place += 4
-    while place < size:
-        hashed = rotate(hashed ^ (np.uint64(data[place]) * _XXH_5), 11) * _XXH_1
-        place += 1
-    hashed = (hashed ^ (hashed >> _S33)) * _XXH_2
-    hashed = (hashed ^ (hashed >> np.uint64(29))) * _XXH_3
-    return hashed ^ (hashed >> _S32)
-
-
-@compiled
-def rotate(value: np.uint64, bits: int) -> np.uint64:
-    """Returns a number whose bits are moved up, those at the top to the bottom."""
-    return (value << np.uint64(bits)) | (value >> np.uint64(64 - bits))
-
-
-@compiled
-def digest(data: U8, starts: I64, seeds: U64) -> U64:
-    """Returns uint64[n, 2], the XXH64 of texts under two seeds each.
-
-    Args:
-        data: Texts, one after the other.
-        starts: int64[n + 1], where each begins and the last one ends.
-        seeds: uint64[n, 2].
-    """
-    buffer = np.empty(longest(starts) // 8 + 1, dtype=np.uint64)
-    squeezed = buffer.view(np.uint8)
-    digests = np.empty((len(starts) - 1, 2), dtype=np.uint64)
-    for number in range(len(starts) - 1):
-        begin, end = starts[number], starts[number + 1]
-        squeezed[: end - begin] = data[begin:end]
-        for half in range(2):
-            digests[number, half] = xxh64(squeezed, buffer, end - begin, seeds[number, half])
-    return digests
-
-
-@compiled
-def longest(starts: I64) -> int:
-    """Returns the bytes of the longest text."""
-    most = 0
-    for number in range(len(starts) - 1):
-        most = max(most, starts[number + 1] - starts[number])
-    return most
-
-
-@compiled
-def measure(
+def sign_texts(
     data: U8,
     starts: I64,
+    longest: int,
     by_character: Bools,
-    folding: U32,
-    spacing: U8,
+    table: U32,
     words: int,
     characters: int,
     factors: U32,
     summands: U32,
     signatures: U32,
-    exact: U64,
-    counts: I64,
-) -> None:
-    """Signs, digests and counts texts.
+) -> tuple[I64, I64]:
+    """Signs texts, each while its shingles lie in the processor's cache.
 
     Args:
-        data: The texts in UTF-8, one after the other.
-        starts: int64[n + 1], where each begins and the last one ends.
-        by_character: bool[n], whether a text's tokens are characters.
-        folding: From `folding_table`.
-        spacing: From `spacing_table`.
-        words: Tokens in a shingle of words.
-        characters: Tokens in a shingle of characters.
+        data: As for `shingle`.
+        starts: Likewise.
+        longest: Likewise.
+        by_character: Likewise.
+        table: Likewise.
+        words: Likewise.
+        characters: Likewise.
         factors: uint32[permutations], from `permutations`.
         summands: Likewise.
         signatures: uint32[n, permutations], where the signatures go; see `sign_one`.
-        exact: uint64[n, 2], where the XXH64 of each text goes under two seeds, every run of whitespace as one space.
-        counts: int64[n, 4], where its shingles go, the bytes of its letters and digits, and its bytes and characters
-            with every run of whitespace as one space.
+
+    Returns:
+        int64[n], the shingles of each text, with repetitions; int64[n], the bytes of its letters and digits.
     """
-    most = longest(starts)
-    words_of = np.empty(folded_bytes(most) // 8, dtype=np.uint64)
-    masks_of = np.empty(folded_bytes(most) // 64, dtype=np.uint64)
-    edges = np.empty(folded_bytes(most), dtype=np.int64)
+    count = len(starts) - 1
+    words_of = np.empty(folded_bytes(longest) // 8, dtype=np.uint64)
+    masks_of = np.empty(folded_bytes(longest) // 64, dtype=np.uint64)
+    edges = np.empty(folded_bytes(longest), dtype=np.int64)
     folded, masks = words_of.view(np.uint8), masks_of.view(np.uint8)
-    tokens = np.empty(most + 1, dtype=np.uint64)
-    shingles = np.empty(most + 1, dtype=np.uint64)
-    buffer, spaced_of = np.empty(most // 8 + 9, dtype=np.uint64), np.empty(most // 8 + 9, dtype=np.uint64)
-    squeezed, spaced = buffer.view(np.uint8), spaced_of.view(np.uint8)
-    for number in range(len(starts) - 1):
+    tokens = np.empty(longest + 1, dtype=np.uint64)
+    shingles = np.empty(longest + 1, dtype=np.uint64)
+    made, letters = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+    for number in range(count):
         begin, end = starts[number], starts[number + 1]
         if by_character[number]:
-            made, letters = character_tokens(data, begin, end, folding, tokens)
-            made = combine(tokens, made, characters, shingles)
+            found, letters[number] = character_tokens(data, begin, end, table, tokens)
+            length = characters
         else:
-            used, letters = fold(data, begin, end, folding, folded)
-            made = word_tokens(folded, words_of, used, masks, masks_of, edges, tokens)
-            made = combine(tokens, made, words, shingles)
-        sign_one(shingles[:made], factors, summands, signatures[number])
-        size = squeeze_one(data, begin, end, spacing, squeezed, spaced, spaced_of)
-        for half in range(2):
-            exact[number, half] = xxh64(squeezed, buffer, size, np.uint64(half))
-        following = 0
-        for place in range(size):
-            following += (squeezed[place] & 0xC0) == 0x80
-        counts[number, 0] = made
-        counts[number, 1] = letters
-        counts[number, 2] = size
-        counts[number, 3] = size - following
+            used, letters[number] = fold(data, begin, end, table, folded)
+            found = word_tokens(folded, words_of, used, masks, masks_of, edges, tokens)
+            length = words
+        made[number] = combine(tokens, found, length, shingles)
+        sign_one(shingles[: made[number]], factors, summands, signatures[number])
+    return made, letters
 
 
 @compiled

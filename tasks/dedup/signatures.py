@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from schemas.tables import LANGUAGES
 from tasks.arrays.utf8 import F64, I64, U8, U32, U64, Bools
-from tasks.dedup import kernels
+from tasks.dedup import digests, kernels
 from tasks.dedup.bands import Banding
 from tasks.engine.stage import JSON, Part
 from tasks.tables.parquet import iterate_tables
@@ -88,6 +88,11 @@ class Texts:
         starts = np.frombuffer(offsets, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
         return cls(np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, dtype=np.uint8), starts)
 
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest text."""
+        return int(np.diff(self.starts).max(initial=0))
+
 
 def sign_part(part: Part, folder: Path) -> dict[str, JSON]:
     """Writes `FILES` for a file of documents; returns the number of documents of each source."""
@@ -133,6 +138,7 @@ def shingle_texts(table: pa.Table, shingling: Shingling) -> tuple[U64, I64]:
     return kernels.shingle(
         texts.data,
         texts.starts,
+        texts.longest,
         _by_character(table),
         kernels.folding_table(),
         shingling.words,
@@ -150,27 +156,23 @@ def _sign(
     """Writes signatures of the documents of a table; returns their keys."""
     keys = np.zeros(table.num_rows, dtype=KEY)
     texts = Texts.of(table["text"])
-    exact = np.empty((table.num_rows, 2), dtype=np.uint64)
-    counts = np.empty((table.num_rows, 4), dtype=np.int64)
-    kernels.measure(
+    shingles, letters = kernels.sign_texts(
         texts.data,
         texts.starts,
+        texts.longest,
         _by_character(table),
         kernels.folding_table(),
-        kernels.spacing_table(),
         shingling.words,
         shingling.characters,
         *permutations,
         signatures,
-        exact,
-        counts,
     )
-    shingles, letters, size, characters = counts.T
+    exact, size, characters = digests.digest_words(texts.data, texts.starts, texts.longest, digests.spacing_table())
     keys["exact"] = exact
     keys["id"] = _halves(bytes.fromhex("".join(table["id"].to_pylist())))
     names = [table[name].cast(pa.large_string()) for name in ("id", *LOCATOR, "language", "first_seen")]
     described = Texts.of(pc.binary_join_element_wise(*names, pa.scalar("\0", pa.large_string())))
-    keys["document"] = kernels.digest(described.data, described.starts, exact)
+    keys["document"] = digests.digest(described.data, described.starts, described.longest, exact)
     keys["day"] = np.asarray(table["first_seen"].cast(pa.date32()).cast(pa.int32()))
     keys["language"] = np.asarray(pc.index_in(table["language"], pa.array(LANGUAGES)))
     keys["comparable"] = shingles > 0

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from schemas.tables import CLEANED
 from tasks.arrays.utf8 import compiled
-from tasks.dedup import comparing, kernels
+from tasks.dedup import comparing, digests, kernels
 from tasks.dedup.signatures import Shingling, Texts, shingle_texts
 from tasks.tables.parquet import batches
 
@@ -42,13 +42,13 @@ def measured(texts: list[str], language: str, permutations: int = 8) -> tuple[np
     """Signatures, digests and counts of texts."""
     found = Texts.of(pa.chunked_array([pa.array(texts, pa.large_string())]))
     signatures = np.empty((len(texts), permutations), dtype=np.uint32)
-    exact, counts = np.empty((len(texts), 2), dtype=np.uint64), np.empty((len(texts), 4), dtype=np.int64)
-    tables = kernels.folding_table(), kernels.spacing_table()
     by_character = np.full(len(texts), language == "zh")
-    kernels.measure(
-        found.data, found.starts, by_character, *tables, 5, 5, *PERMUTATIONS[permutations], signatures, exact, counts
+    where = found.data, found.starts, found.longest
+    made, letters = kernels.sign_texts(
+        *where, by_character, kernels.folding_table(), 5, 5, *PERMUTATIONS[permutations], signatures
     )
-    return signatures, exact, counts
+    exact, size, characters = digests.digest_words(*where, digests.spacing_table())
+    return signatures, exact, np.stack([made, letters, size, characters], axis=1)
 
 
 def reference(text: str, language: str, shingling: Shingling) -> set[tuple[str, ...]]:
@@ -131,8 +131,8 @@ def test_whitespace_is_that_of_python(texts: list[str]) -> None:
             data = np.frombuffer(b"before" + padded.encode() + b" \x80", dtype=np.uint8)
             squeezed, spaced = np.empty((2, len(data) // 8 + 9), dtype=np.uint64)
             end = len(data) - 2
-            table = kernels.spacing_table()
-            size = kernels.squeeze_one(data, 6, end, table, squeezed.view(np.uint8), spaced.view(np.uint8), spaced)
+            table = digests.spacing_table()
+            size = digests.squeeze_one(data, 6, end, table, squeezed.view(np.uint8), spaced.view(np.uint8), spaced)
             assert squeezed.tobytes()[:size].decode() == " ".join(padded.split())
 
 
@@ -162,7 +162,8 @@ def test_what_is_known_of_a_text_does_not_depend_on_the_others(texts: list[str])
 def test_digests_are_those_of_xxhash(texts: list[bytes], low: int, high: int) -> None:
     starts = np.cumsum([0, *map(len, texts)])
     seeds = np.array([[low, high]] * len(texts), dtype=np.uint64).reshape(-1, 2)
-    found = kernels.digest(np.frombuffer(b"".join(texts), dtype=np.uint8), starts, seeds)
+    data = np.frombuffer(b"".join(texts), dtype=np.uint8)
+    found = digests.digest(data, starts, max(map(len, texts), default=0), seeds)
     assert found.tolist() == [[xxhash.xxh64_intdigest(text, seed) for seed in (low, high)] for text in texts]
 
 
