@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 
-from tasks.arrays.utf8 import F64, I32, I64, U8, U64, Bools, compiled
+from tasks.arrays.utf8 import F64, I32, I64, U8, U32, U64, Bools, compiled
+
+SURE = 4.0
+"""Standard deviations below the expected that say a pair is not at the threshold: 3 of 100,000 that are say so too."""
+
+FIRST_LOOK = 128
+"""Elements of two sets after which that is first looked at, then at twice as many, and so on."""
+
+STEPS = 32
+"""Of comparing two sets before looking whether they can still be similar."""
 
 SOMEWHERE = 8
 """Shingles of a set that are in memory once one of them is: a comparison that ends at once costs that much."""
@@ -54,7 +66,10 @@ def leap(hashes: U64, begin: int, goal: np.uint64) -> int:
 
 @compiled
 def jaccard(shingles: U64, bounds: I64, left: int, right: int, threshold: float) -> float:
-    """Returns the Jaccard similarity of two sets, or -1 as soon as it must stay below the threshold.
+    """Returns the Jaccard similarity of two sets, or -1 as soon as it is below the threshold.
+
+    That is so when too many are unmatched already; or when among the least of both, which are a random sample of them
+    (Broder, "On the resemblance and containment of documents", 1997), fewer are shared than `SURE` allows.
 
     Args:
         shingles: Hashes, each set sorted and without repetitions.
@@ -71,22 +86,47 @@ def jaccard(shingles: U64, bounds: I64, left: int, right: int, threshold: float)
     if abs((a_end - a) - (b_end - b)) > allowed:
         return -1.0
     shared = 0
-    unmatched = 0
+    begins = a + b
+    look = FIRST_LOOK
     while a < a_end and b < b_end:
-        if shingles[a] == shingles[b]:
-            shared += 1
-            a += 1
-            b += 1
-        else:
-            if shingles[a] < shingles[b]:
-                a += 1
-            else:
-                b += 1
-            unmatched += 1
-            if unmatched > allowed:
+        # Hashes are random: a jump by which of two is less would be foreseen wrongly every other time.
+        for _ in range(min(STEPS, a_end - a, b_end - b)):
+            left_hash, right_hash = shingles[a], shingles[b]
+            shared += left_hash == right_hash
+            a += left_hash <= right_hash
+            b += right_hash <= left_hash
+        seen = a + b - begins - shared
+        if seen - shared > allowed:
+            return -1.0
+        if seen >= look:
+            look *= 2
+            if shared < threshold * seen - SURE * math.sqrt(threshold * (1.0 - threshold) * seen):
                 return -1.0
     similarity = shared / (total - shared)
     return similarity if similarity >= threshold else -1.0
+
+
+@compiled
+def distinct(hashes: U64, ends: I64) -> tuple[U64, I64]:
+    """Leaves out repetitions in sorted runs.
+
+    Args:
+        hashes: Run after run, each sorted. Altered.
+        ends: int64[runs + 1], where each begins and the last one ends.
+
+    Returns:
+        The same for what is left.
+    """
+    kept = np.zeros(len(ends), dtype=np.int64)
+    used = 0
+    for run in range(len(ends) - 1):
+        for place in range(ends[run], ends[run + 1]):
+            value = hashes[place]
+            repeated = place > ends[run] and value == hashes[used - 1]
+            hashes[used] = value
+            used += not repeated
+        kept[run + 1] = used
+    return hashes[:used], kept
 
 
 @compiled
@@ -122,6 +162,67 @@ def join_equals(
 
 
 @compiled
+def agreeing(signatures: U32, left: int, right: int) -> int:
+    """Returns how many values two signatures, lines of uint32[n, permutations], have in common."""
+    found: Any = np.uint32(0)
+    for column in range(signatures.shape[1]):
+        found += np.uint32(signatures[left, column] == signatures[right, column])
+    return int(found)
+
+
+@compiled
+def mark_similar(
+    members: I32,
+    begins: I64,
+    places: I64,
+    start: int,
+    fresh: Bools,
+    lines: I32,
+    signatures: U32,
+    least: int,
+    limit: int,
+    budget: int,
+    marked: Bools,
+) -> int:
+    """Marks documents that `join_similar` compares in full: whose signatures agree with another's of their bucket.
+
+    Args:
+        members: As for `join_similar`.
+        begins: Likewise.
+        places: Likewise.
+        start: Event to begin with.
+        fresh: As for `join_similar`.
+        lines: int32[documents], the line of each document's signature.
+        signatures: uint32[lines, permutations].
+        least: Values in which signatures must agree.
+        limit: Others that one member is held against.
+        budget: Values to look at before returning, so that they can be let go from memory.
+        marked: bool[documents], altered.
+
+    Returns:
+        The event to go on with.
+    """
+    event = start
+    while event < len(places) and budget > 0:
+        begin, place = begins[event], places[event]
+        event += 1
+        member = members[place]
+        here = 0
+        for other_place in range(begin, place):
+            other = members[other_place]
+            if (marked[member] and marked[other]) or not (fresh[member] or fresh[other]):
+                continue
+            if here == limit:
+                break
+            here += 1
+            if agreeing(signatures, lines[other], lines[member]) >= least:
+                marked[member] = True
+                marked[other] = True
+        budget -= here * signatures.shape[1]
+    return event
+
+
+@compiled
 def join_similar(
     members: I32,
     begins: I64,
@@ -129,6 +230,9 @@ def join_similar(
     start: int,
     whole: U8,
     fresh: Bools,
+    lines: I32,
+    signatures: U32,
+    least: int,
     sets: I32,
     shingles: U64,
     bounds: I64,
@@ -143,8 +247,9 @@ def join_similar(
 ) -> tuple[int, int, int, int]:
     """Compares members with those before them in their bucket; joins those whose similarity reaches the threshold.
 
-    Pairs that are joined already are not compared, nor are pairs of which neither is fresh. While all before a member
-    are one tree, it is enough to find one that it belongs to: a bucket of one big cluster costs a comparison a member.
+    Pairs that are joined already are not compared, nor are pairs of which neither is fresh. Those whose signatures
+    agree in few values are not similar; the others are compared in full. While all before a member are one tree, it is
+    enough to find one that it belongs to: a bucket of one big cluster costs a comparison a member.
 
     Args:
         members: Documents, bucket after bucket, ascending by (day, number) inside each.
@@ -153,12 +258,15 @@ def join_similar(
         start: Event to begin with.
         whole: uint8[members], at the begin of each bucket: whether all members so far are one tree. Altered.
         fresh: bool[documents], not compared with anything before this build.
-        sets: int32[documents], the number of each document's set.
+        lines: int32[documents], the line of each document's signature.
+        signatures: uint32[lines, permutations].
+        least: Values in which the signatures of similar documents agree.
+        sets: int32[documents], the number of each document's set, -1 for those that `mark_similar` left out.
         shingles: As for `jaccard`.
         bounds: As for `jaccard`.
         threshold: Least similarity of a pair that is joined.
-        limit: Comparisons of one member in one bucket.
-        budget: Shingles to look at before returning, so that they can be let go from memory.
+        limit: Others that one member is held against in one bucket.
+        budget: Numbers of 8 bytes to look at before returning, so that they can be let go from memory.
         day: When the joints are made.
         days: int32[documents].
         parents: int32[documents], altered; see `unite`.
@@ -166,7 +274,7 @@ def join_similar(
         since: Likewise.
 
     Returns:
-        The event to go on with, comparisons made, pairs that reached the threshold, members that met the limit.
+        The event to go on with, comparisons made in full, pairs that reached the threshold, members that met the limit.
     """
     compared = 0
     verified = 0
@@ -195,7 +303,16 @@ def join_similar(
                 apart = True
                 break
             here += 1
+            budget -= signatures.shape[1]
+            if agreeing(signatures, lines[other], lines[member]) < least:
+                apart = True
+                continue
             left, right = sets[other], sets[member]
+            if left < 0 or right < 0:  # past the limit of `mark_similar`
+                capped += 1
+                apart = True
+                continue
+            compared += 1
             budget -= bounds[left + 1] - bounds[left] + bounds[right + 1] - bounds[right] + SOMEWHERE
             if jaccard(shingles, bounds, left, right, threshold) >= 0.0:
                 verified += 1
@@ -207,7 +324,6 @@ def join_similar(
                 apart = True
         if apart and not (one_tree and joined):
             whole[begin] = 0
-        compared += here
     return event, compared, verified, capped
 
 

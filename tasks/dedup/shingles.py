@@ -1,12 +1,10 @@
-"""The shingles of documents that are to be compared, in a scratch file that is looked at through a window.
+"""The shingles of documents that are to be compared in full, in a scratch file.
 
-They are made again from the texts. The file takes 8 bytes a shingle on disk; in memory are a batch of text, 8 bytes a
-set, and what was looked at since the window was last closed.
+They are made again from the texts; the file takes 8 bytes a shingle on disk.
 """
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -19,9 +17,14 @@ import pyarrow.parquet as pq
 
 from schemas.errors import Interrupted
 from tasks.arrays.utf8 import I32, I64, U64
+from tasks.dedup import comparing
 from tasks.dedup.index import Corpus
-from tasks.dedup.signatures import BATCH_BYTES, Shingling, Texts, shingle_texts
+from tasks.dedup.scratch import Scratch
+from tasks.dedup.signatures import Shingling, shingle_texts
 from tasks.tables.parquet import batches
+
+BATCH_BYTES = 1 << 20
+"""Text that is shingled at a time: 8 bytes of hash for each byte of text at most."""
 
 
 class Shingles:
@@ -31,13 +34,15 @@ class Shingles:
         self.sets: I32 = np.full(corpus.size, -1, dtype=np.int32)
         self.count = 0
         self.bounds: I64 = np.zeros(1, dtype=np.int64)
-        self.hashes: U64 = np.zeros(0, dtype=np.uint64)
-        self.hashes.flags.writeable = False  # as what is mapped: compiled loops tell the two apart
         self._corpus = corpus
         self._shingling = shingling
-        self._path = path
+        self._scratch = Scratch(path, np.dtype(np.uint64))
         self._stopping = stopping
-        self._map: mmap.mmap | None = None
+
+    @property
+    def hashes(self) -> U64:
+        """All sets, one after the other, as `bounds` says."""
+        return self._scratch.values
 
     def add(self, documents: npt.NDArray[np.integer[Any]]) -> None:
         """Makes the sets of ascending documents that have none yet.
@@ -50,33 +55,30 @@ class Shingles:
             return
         sizes = np.zeros(len(documents) + 1, dtype=np.int64)
         sizes[0] = self.bounds[-1]
-        done = 0
-        with self._path.open("ab") as file:
-            for part, _, rows in self._corpus.in_parts(documents):
-                path = self._corpus.parts[part].documents
-                assert path is not None, "documents of tonight lie in files"
-                for table in _rows(path, rows):
-                    if self._stopping():
-                        raise Interrupted("stopped while reading candidates")
-                    shingles, ends, _ = shingle_texts(table, Texts.of(table), self._shingling)
-                    for begin, end in pairwise(ends.tolist()):
-                        one = np.sort(shingles[begin:end])
-                        one = one[np.concatenate([one[:1] == one[:1], one[1:] != one[:-1]])]
-                        file.write(one.data)
-                        done += 1
-                        sizes[done] = len(one)
-        self.sets[documents] = np.arange(self.count, self.count + done, dtype=np.int32)
-        self.count += done
+        self.sets[documents] = np.arange(self.count, self.count + len(documents), dtype=np.int32)
+        self.count += len(documents)
+        self._scratch.extend(self._made(documents, sizes))
         self.bounds = np.concatenate([self.bounds[:-1], np.cumsum(sizes)])
-        if self.bounds[-1]:
-            with self._path.open("rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            self.hashes = np.frombuffer(self._map, dtype=np.uint64)
 
     def close_window(self) -> None:
         """Lets go of what was looked at; looking again reads it again."""
-        if self._map is not None:
-            self._map.madvise(mmap.MADV_DONTNEED)
+        self._scratch.close_window()
+
+    def _made(self, documents: npt.NDArray[np.integer[Any]], sizes: I64) -> Iterator[U64]:
+        done = 0
+        for part, _, rows in self._corpus.in_parts(documents):
+            path = self._corpus.parts[part].documents
+            assert path is not None, "documents of tonight lie in files"
+            for table in _rows(path, rows):
+                if self._stopping():
+                    raise Interrupted("stopped while reading candidates")
+                shingles, ends = shingle_texts(table, self._shingling)
+                for begin, end in pairwise(ends.tolist()):
+                    shingles[begin:end].sort()  # numpy's is many times as fast as a compiled loop's
+                sets, ends = comparing.distinct(shingles, ends)
+                sizes[done + 1 : done + len(ends)] = np.diff(ends)
+                done += table.num_rows
+                yield sets
 
 
 def _rows(path: Path, rows: I64) -> Iterator[pa.Table]:
@@ -87,7 +89,6 @@ def _rows(path: Path, rows: I64) -> Iterator[pa.Table]:
             end = begin + file.metadata.row_group(group).num_rows
             inside = rows[np.searchsorted(rows, begin) : np.searchsorted(rows, end)] - begin
             if len(inside):
-                yield from batches(
-                    file.read_row_group(group, columns=["language", "text"]).take(inside), "text", BATCH_BYTES
-                )
+                table = file.read_row_group(group, columns=["language", "text"], use_threads=False)
+                yield from batches(table.take(inside), "text", BATCH_BYTES)
             begin = end

@@ -1,17 +1,15 @@
 """What deduplication needs to know of each document, part by part: keys, MinHash signatures, and where to look it up.
 
-All of it are plain `.npy` files that are mapped into memory, never loaded whole. A document of 112 permutations in 14
-bands takes 448 bytes of signature, 66 of keys, and 192 in the look-up tables: for each band, for the text and for the
+All of it are plain `.npy` files that are mapped into memory, never loaded whole. A document of 112 permutations in 28
+bands takes 448 bytes of signature, 66 of keys, and 360 in the look-up tables: for each band, for the text and for the
 id there is one, sorted by hash, so that a range of hashes, or the hashes of tonight's documents, are found without
 reading the rest.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +20,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.tables import LANGUAGES
-from tasks.arrays.utf8 import F64, I64, U8, U64
-from tasks.dedup import kernels
+from tasks.arrays.utf8 import F64, I64, U8, U32, U64, Bools
+from tasks.dedup import digests, kernels
+from tasks.dedup.bands import Banding
 from tasks.engine.stage import JSON, Part
-from tasks.tables.parquet import batches, iterate_tables
+from tasks.tables.parquet import iterate_tables
 
 KEYS = "keys.npy"
 """`KEY[n]`."""
@@ -46,17 +45,18 @@ FILES = (KEYS, SIGNATURES, BANDS, BAND_ROWS, EQUALS, EQUAL_ROWS)
 CHARACTER_LANGUAGES = ("zh",)
 """Languages whose shingles are of characters, having no spaces between words."""
 
-BATCH_BYTES = 1 << 20
-"""Text that is shingled at a time: 8 bytes of hash for each byte of text at most."""
-
 LONG_BYTES = 4096
 """Of letters and digits; a text of more is not better for it."""
 
 KEY = np.dtype(
     [
-        ("exact", "<u8", (2,)),  # 128 bits of blake2b of the text, every run of whitespace as one space
+        ("exact", "<u8", (2,)),  # XXH64 of the text under two seeds, every run of whitespace as one space
         ("id", "<u8", (2,)),  # the document's id as a number, upper half first
-        ("document", "<u8", (2,)),  # 128 bits of all that decides what becomes of the document, its locator included
+        (
+            "document",
+            "<u8",
+            (2,),
+        ),  # 128 bits of XXH64 of all that decides what becomes of the document, its locator included
         ("day", "<i4"),  # first_seen in days since 1970
         ("language", "u1"),  # place in LANGUAGES
         ("comparable", "?"),  # whether it has any shingle: shorter texts are compared exactly only
@@ -76,47 +76,46 @@ class Shingling:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Texts of a table in UTF-8, and where each begins and the last one ends: int64[n + 1]."""
+    """Texts in UTF-8, and where each begins and the last one ends: int64[n + 1]."""
 
     data: U8
     starts: I64
 
     @classmethod
-    def of(cls, table: pa.Table) -> Texts:
-        texts = table["text"].cast(pa.large_string()).combine_chunks()
+    def of(cls, column: pa.ChunkedArray) -> Texts:
+        texts = column.cast(pa.large_string()).combine_chunks()
         _, offsets, data = texts.buffers()
         starts = np.frombuffer(offsets, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
         return cls(np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, dtype=np.uint8), starts)
+
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest text."""
+        return int(np.diff(self.starts).max(initial=0))
 
 
 def sign_part(part: Part, folder: Path) -> dict[str, JSON]:
     """Writes `FILES` for a file of documents; returns the number of documents of each source."""
     parameters = part.parameters
     shingling = Shingling(parameters["ngram_words"], parameters["ngram_chars"])
-    factors, summands = kernels.permutations(parameters["permutations"], parameters["seed"])
+    permutations = kernels.permutations(parameters["permutations"], parameters["seed"])
     path = part.files[0].path
     count = int(pq.read_metadata(path).num_rows)
     keys = np.zeros(count, dtype=KEY)
-    signatures = np.zeros((count, len(factors)), dtype=np.uint32)
+    signatures = np.empty((count, parameters["permutations"]), dtype=np.uint32)
     sources: dict[str, int] = {}
     row = 0
-    for group in iterate_tables(path, ["id", *LOCATOR, "first_seen", "language", "text"]):
-        for source, number in _counts(group["source"]):
+    for table in iterate_tables(path, ["id", *LOCATOR, "first_seen", "language", "text"]):
+        for source, number in _counts(table["source"]):
             sources[source] = sources.get(source, 0) + number
-        for table in batches(group, "text", BATCH_BYTES):
-            here = slice(row, row + table.num_rows)
-            texts = Texts.of(table)
-            shingles, ends, letters = shingle_texts(table, texts, shingling)
-            signatures[here] = kernels.sign(shingles, ends, factors, summands)
-            keys[here] = _keys(table, texts, letters)
-            keys["comparable"][here] = np.diff(ends) > 0
-            row = here.stop
+        here = slice(row, row + table.num_rows)
+        keys[here] = _sign(table, shingling, permutations, signatures[here])
+        row = here.stop
     np.save(folder / KEYS, keys, allow_pickle=False)
     np.save(folder / SIGNATURES, signatures, allow_pickle=False)
     comparable = np.flatnonzero(keys["comparable"])
-    hashes = kernels.band_hashes(
-        signatures[comparable], keys["language"][comparable], parameters["bands"], parameters["rows"]
-    )
+    columns = Banding(parameters["bands"], parameters["rows"], parameters["crossed"]).columns()
+    hashes = kernels.band_hashes(signatures[comparable], keys["language"][comparable], columns)
     _save_sorted(folder / BANDS, folder / BAND_ROWS, hashes, comparable)
     equals = np.stack([keys["exact"][:, 0], keys["id"][:, 0]])
     _save_sorted(folder / EQUALS, folder / EQUAL_ROWS, equals, np.arange(count))
@@ -133,37 +132,52 @@ def _save_sorted(hashes_path: Path, rows_path: Path, hashes: U64, numbers: I64) 
     np.save(rows_path, rows, allow_pickle=False)
 
 
-def shingle_texts(table: pa.Table, texts: Texts, shingling: Shingling) -> tuple[U64, I64, I64]:
+def shingle_texts(table: pa.Table, shingling: Shingling) -> tuple[U64, I64]:
     """Returns the shingles of the texts of a table; see `kernels.shingle`."""
-    by_character = np.asarray(pc.is_in(table["language"], pa.array(CHARACTER_LANGUAGES)).combine_chunks())
+    texts = Texts.of(table["text"])
     return kernels.shingle(
-        texts.data, texts.starts, by_character, kernels.folding_table(), shingling.words, shingling.characters
+        texts.data,
+        texts.starts,
+        texts.longest,
+        _by_character(table),
+        kernels.folding_table(),
+        shingling.words,
+        shingling.characters,
     )
 
 
-def _keys(table: pa.Table, texts: Texts, letters: I64) -> npt.NDArray[np.void]:
+def _by_character(table: pa.Table) -> Bools:
+    return np.asarray(pc.is_in(table["language"], pa.array(CHARACTER_LANGUAGES)).combine_chunks())
+
+
+def _sign(
+    table: pa.Table, shingling: Shingling, permutations: tuple[U32, U32], signatures: U32
+) -> npt.NDArray[np.void]:
+    """Writes signatures of the documents of a table; returns their keys."""
     keys = np.zeros(table.num_rows, dtype=KEY)
-    squeezed, ends, characters = kernels.squeeze(texts.data, texts.starts)
-    content = squeezed.data
-    bounds = ends.tolist()
-    exact = [hashlib.blake2b(content[begin:end], digest_size=16).digest() for begin, end in pairwise(bounds)]
-    identities = bytes.fromhex("".join(table["id"].to_pylist()))
-    day = table["first_seen"].cast(pa.date32()).cast(pa.int32())
-    names = [table["source"], table["path"], table["offset"].cast(pa.string()), table["language"], table["first_seen"]]
-    described = pc.binary_join_element_wise(*names, "\0").cast(pa.binary()).to_pylist()
-    halves = [identities[begin : begin + 16] for begin in range(0, len(identities), 16)]
-    documents = [
-        hashlib.blake2b(text + identity + name, digest_size=16).digest()
-        for text, identity, name in zip(exact, halves, described, strict=True)
-    ]
-    keys["exact"] = _halves(b"".join(exact))
-    keys["id"] = _halves(identities)
-    keys["document"] = _halves(b"".join(documents))
-    keys["day"] = np.asarray(day)
-    languages = pc.index_in(table["language"], pa.array(LANGUAGES))
-    keys["language"] = np.asarray(languages)
+    texts = Texts.of(table["text"])
+    shingles, letters = kernels.sign_texts(
+        texts.data,
+        texts.starts,
+        texts.longest,
+        _by_character(table),
+        kernels.folding_table(),
+        shingling.words,
+        shingling.characters,
+        *permutations,
+        signatures,
+    )
+    exact, size, characters = digests.digest_words(texts.data, texts.starts, texts.longest, digests.spacing_table())
+    keys["exact"] = exact
+    keys["id"] = _halves(bytes.fromhex("".join(table["id"].to_pylist())))
+    names = [table[name].cast(pa.large_string()) for name in ("id", *LOCATOR, "language", "first_seen")]
+    described = Texts.of(pc.binary_join_element_wise(*names, pa.scalar("\0", pa.large_string())))
+    keys["document"] = digests.digest(described.data, described.starts, described.longest, exact)
+    keys["day"] = np.asarray(table["first_seen"].cast(pa.date32()).cast(pa.int32()))
+    keys["language"] = np.asarray(pc.index_in(table["language"], pa.array(LANGUAGES)))
+    keys["comparable"] = shingles > 0
     keys["characters"] = characters
-    keys["quality"] = _quality(letters, np.diff(ends))
+    keys["quality"] = _quality(letters, size)
     return keys
 
 

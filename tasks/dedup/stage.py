@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
 def build(context: Context) -> None:
     """Signs every part, finds clusters among all documents, and writes each part without what goes."""
-    from tasks.dedup.bands import banding
+    from tasks.dedup.bands import banding, least_agreement
     from tasks.dedup.clusters import Limits, find_clusters
     from tasks.dedup.earlier import read_earlier
+    from tasks.dedup.estimates import Signatures
     from tasks.dedup.index import Corpus, PartFiles
     from tasks.dedup.keeping import decide
     from tasks.dedup.outcome import write_clusters, write_duplicates
@@ -48,6 +49,7 @@ def build(context: Context) -> None:
         "permutations": config.permutations,
         "bands": bands.bands,
         "rows": bands.rows,
+        "crossed": bands.crossed,
         "seed": config.seed,
     }
     signed = context.map_parts(sign_part, [Part(file.stored.name, (file,), parameters) for file in files])
@@ -66,10 +68,13 @@ def build(context: Context) -> None:
     earlier = read_earlier(context.earlier, corpus)
     shingling = Shingling(config.ngram_words, config.ngram_chars)
     shingles = Shingles(corpus, shingling, context.folder / "shingles.u64", context.stopping)
-    limits = Limits(bands.bands, config.threshold, config.memory_mib << 20)
+    signatures = Signatures(corpus, config.permutations, context.folder / "signatures.u32")
+    agreement = least_agreement(config.threshold, config.permutations)
+    limits = Limits(len(bands.columns()), config.threshold, agreement, config.memory_mib << 20)
     clusters = find_clusters(
         corpus,
         earlier,
+        signatures,
         shingles,
         limits,
         scratch=context.folder,

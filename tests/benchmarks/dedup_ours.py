@@ -83,6 +83,7 @@ def sign(store: Store, records: list[FileRecord], workers: int) -> float:
         "permutations": settings.permutations,
         "bands": 14,
         "rows": 8,
+        "crossed": settings.crossed,
         "seed": settings.seed,
     }
     files = StoredInput(InputSpec(files=records, folder=""), store).files

@@ -18,8 +18,8 @@ from table_inputs import Row, document, table_input
 from schemas.config.dedup import DedupConfig
 from schemas.tables import CLEANED, CLUSTERS, DUPLICATES
 from tasks.dedup import kernels
-from tasks.dedup.bands import optimal
-from tasks.dedup.signatures import Shingling, Texts, shingle_texts
+from tasks.dedup.bands import least_agreement, optimal
+from tasks.dedup.signatures import Shingling, shingle_texts
 from tasks.dedup.stage import STAGE
 from tasks.shard.sides import Sides
 
@@ -114,7 +114,7 @@ def test_a_late_document_of_an_old_date_changes_what_earlier_nights_were(bench: 
 def test_two_that_were_found_apart_are_each_compared_with_what_comes_between_them(bench: Bench) -> None:
     apart, between = {"a.parquet": [window(0), window(30)]}, {"b.parquet": [window(15, seen="2026-01-02")]}
     table = pa.Table.from_pylist([*apart["a.parquet"], *between["b.parquet"]], schema=CLEANED)
-    shingles, ends, _ = shingle_texts(table, Texts.of(table), Shingling(5, 5))
+    shingles, ends = shingle_texts(table, Shingling(5, 5))
     # One band: all three share the only bucket, or there is nothing to be found.
     signed = {seed: kernels.sign(shingles, ends, *kernels.permutations(8, seed)) for seed in range(400)}
     seeds = [seed for seed, signatures in signed.items() if len(np.unique(signatures, axis=0)) == 1]
@@ -159,7 +159,7 @@ def test_little_memory_gives_the_same_tables(bench: Bench, monkeypatch: pytest.M
 
 def test_datasketch_finds_our_duplicates_in_our_index(bench: Bench) -> None:
     rows = various(5, 120, copies=0.5)
-    built = dedup(bench, {"a.parquet": rows})
+    built = dedup(bench, {"a.parquet": rows}, crossed=False)
     signatures = diagnostic(built, "index/a.parquet/signatures.npy")
     index = MinHashLSH(num_perm=112, params=(14, 8))
     sketches = {
@@ -179,13 +179,35 @@ def test_optimal_bands_are_those_of_datasketch() -> None:
         for permutations in (64, 112, 128):
             theirs = MinHashLSH(threshold=threshold, num_perm=permutations)
             ours = optimal(threshold, permutations)
-            assert (ours.bands, ours.rows) == (theirs.b, theirs.r)
-    assert (optimal(0.8, 112).bands, optimal(0.8, 112).rows) == (9, 12)
+            assert ours == (theirs.b, theirs.r)
+    assert optimal(0.8, 112) == (9, 12)
+
+
+def test_crossed_bands_find_what_the_others_miss(bench: Bench) -> None:
+    rows = [
+        window(start + shift, seen=f"2026-01-0{1 + shift // 16}") for start in range(0, 540, 36) for shift in (0, 16)
+    ]
+    once = dedup(bench, {"a.parquet": rows}, crossed=False, bands=8)
+    twice = dedup(bench, {"a.parquet": rows}, bands=8)
+    assert diagnostic(twice, "index/a.parquet/bands.npy").shape == (16, len(rows))
+    assert {row["path"] for row in once.table("duplicates", DUPLICATES)} < {
+        row["path"] for row in twice.table("duplicates", DUPLICATES)
+    }
+
+
+def test_of_10_000_pairs_at_the_threshold_no_more_than_one_is_not_compared_for_its_signatures() -> None:
+    source = np.random.default_rng(1)
+    for threshold, permutations in ((0.5, 112), (0.8, 112), (0.8, 64), (0.9, 256)):
+        least = least_agreement(threshold, permutations)
+        agreeing = source.binomial(permutations, threshold, size=1_000_000)
+        assert (agreeing < least).mean() < 1.5e-4
+        assert (agreeing < least + 3).mean() > 1e-4
+    assert least_agreement(1.0, 112) == 112
 
 
 def test_optimal_bands_are_used(bench: Bench) -> None:
     rows = various(1, 20, copies=1)
-    built = dedup(bench, {"a.parquet": rows}, bands="optimal")
+    built = dedup(bench, {"a.parquet": rows}, bands="optimal", crossed=False)
     assert diagnostic(built, "index/a.parquet/bands.npy").shape == (9, len(rows))
     assert built.metrics["near"] > 10
 

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from itertools import combinations, pairwise
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +18,8 @@ from table_inputs import Row, document, table_input
 from schemas.config.dedup import DedupConfig
 from schemas.tables import CLEANED, CLUSTERS, DUPLICATES
 from tasks.dedup import kernels
-from tasks.dedup.signatures import Shingling, Texts, shingle_texts
+from tasks.dedup.bands import banding
+from tasks.dedup.signatures import Shingling, shingle_texts
 from tasks.dedup.stage import STAGE
 
 WORDS = ["".join(letters) for letters in combinations("abcdefgh", 4)]
@@ -77,10 +77,11 @@ class Reference:
         self.rows = sorted(rows, key=lambda row: (row["first_seen"], row["id"], row["source"], row["path"]))
         shingling = Shingling(5, 5)
         table = pa.Table.from_pylist(self.rows, schema=CLEANED)
-        hashes, ends, _ = shingle_texts(table, Texts.of(table), shingling)
+        hashes, ends = shingle_texts(table, shingling)
         signatures = kernels.sign(hashes, ends, *kernels.permutations(SETTINGS["permutations"], 1))
         self.sets = [set(hashes[begin:end].tolist()) for begin, end in pairwise(ends)]
-        self.bands = [set(enumerate(map(bytes, np.split(row, SETTINGS["bands"])))) for row in signatures]
+        columns = banding(DedupConfig(**SETTINGS)).columns()
+        self.bands = [set(enumerate(map(bytes, row[columns]))) for row in signatures]
 
     def together(self, left: int, right: int) -> bool:
         one, other = self.rows[left], self.rows[right]
