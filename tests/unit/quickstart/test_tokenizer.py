@@ -13,8 +13,8 @@ from transformers import AutoTokenizer
 
 from deployments.quickstart.environment import Environment
 from deployments.quickstart.harvest import TARGET, WHEELS, harvest
+from deployments.quickstart.layout import is_mostly_chinese
 from schemas.config.tokenizer import TokenizerConfig
-from tasks.text.han import han_share
 from tasks.tokenizer.build import train_on
 from tasks.tokenizer.hugging_face import write_folder
 from tasks.tokens.encoding import MODEL_FILE, load_processor
@@ -49,7 +49,7 @@ def test_auto_tokenizer_gives_the_ids_of_sentencepiece_on_every_line(
 ) -> None:
     lines = sorted({line for text in texts for line in text.split("\n")})[::every]
     assert len(lines) > 100_000 // every
-    chinese = [text for text in texts if han_share(text) > 0.2][:300]
+    chinese = [text for text in texts if is_mostly_chinese(text)][:300]
     config = TokenizerConfig(kind=kind, vocab_size=4096)
     model = train_on({"en": lines[:: len("".join(lines)) // sample_bytes + 1], "zh": chinese}, config)
     (tmp_path / MODEL_FILE).write_bytes(model)
