@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from schemas.config.tokenizer import TokenizerConfig
 from schemas.errors import Interrupted, StageFailed
 from tasks.engine.stage import Context
 from tasks.tables.parquet import iterate_tables
-from tasks.tokenizer.characters import count_characters, training_lines, uncovered_characters
+from tasks.tokenizer.characters import count_characters, training_lines, uncovered_characters, utf8_bytes
 from tasks.tokenizer.hugging_face import write_folder
 from tasks.tokenizer.measure import MEASURED_BYTES, measure
 from tasks.tokenizer.reuse import FIT_FILE, Fit, Known, hold_if_outgrown, known_tokenizer, write_fit
@@ -40,7 +41,7 @@ def build_tokenizer(context: Context) -> None:
         processor, figures = _train(context, texts)
     else:
         processor, figures = _take_over(context, known, texts)
-    report = {"kind": context.config.kind, "vocabulary": processor.get_piece_size(), **figures}
+    report = {"vocabulary": processor.get_piece_size(), **figures}
     path = context.folder / "report.json"
     path.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     context.add_diagnostic("report.json", path)
@@ -50,8 +51,23 @@ def build_tokenizer(context: Context) -> None:
             context.warn(f"no {language} text in the sample: the tokenizer will spell that language in bytes")
 
 
-def train_on(texts: Texts, config: TokenizerConfig) -> bytes:
-    """Returns the SentencePiece model that a sample gives, whatever it was taken from.
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What training gave.
+
+    Attributes:
+        model: The SentencePiece model.
+        sample_bytes: Bytes of each language's sample in UTF-8.
+        repeats: How often each was read.
+    """
+
+    model: bytes
+    sample_bytes: dict[str, int]
+    repeats: dict[str, int]
+
+
+def train_on(texts: Texts, config: TokenizerConfig) -> Trained:
+    """Trains on a sample, whatever it was taken from.
 
     Args:
         texts: The sample of each language.
@@ -62,26 +78,29 @@ def train_on(texts: Texts, config: TokenizerConfig) -> bytes:
     """
     counts = {language: count_characters(kept) for language, kept in texts.items()}
     uncovered = uncovered_characters(counts, config.character_coverage.model_dump())
-    times = _repeats(texts, config)
+    sizes = {language: utf8_bytes(counted) for language, counted in counts.items()}
+    times = repeats(sizes, config.language_weights.model_dump())
     repeated = (text for language in sorted(texts) for _ in range(times[language]) for text in texts[language])
-    return train_model(training_lines(repeated, uncovered, config.max_sentence_length), config)
+    model = train_model(training_lines(repeated, uncovered, config.max_sentence_length), config)
+    return Trained(model, sizes, times)
 
 
 def _train(context: Context, texts: Texts) -> tuple[Processor, dict[str, Any]]:
     config: TokenizerConfig = context.config
-    model = train_on(texts, config)
+    trained = train_on(texts, config)
     folder = context.folder / "tokenizer"
     folder.mkdir()
-    (folder / MODEL_FILE).write_bytes(model)
+    (folder / MODEL_FILE).write_bytes(trained.model)
     processor = load_processor(folder)
-    write_folder(folder, model, processor, config.model_max_length, config.kind)
+    write_folder(folder, trained.model, processor, config.model_max_length, config.kind)
     fit = _fit(processor, texts)
     write_fit(folder / FIT_FILE, config.training(), fit)
     context.add_folder("tokenizer", folder)
     return processor, {
+        "kind": config.kind,
         "reused": False,
-        "sample_bytes": _bytes(texts),
-        "repeats": _repeats(texts, config),
+        "sample_bytes": trained.sample_bytes,
+        "repeats": trained.repeats,
         "languages": fit,
     }
 
@@ -92,19 +111,16 @@ def _take_over(context: Context, known: Known, texts: Texts) -> tuple[Processor,
     hold_if_outgrown(fit, known, context.config.reuse)
     for file in known.files:
         context.add("tokenizer", file.stored.name, file.stored)
-    return processor, {"reused": True, "languages": fit, "when_trained": known.languages}
+    return processor, {
+        "kind": known.settings["kind"],
+        "reused": True,
+        "languages": fit,
+        "when_trained": known.languages,
+    }
 
 
 def _fit(processor: Processor, texts: Texts) -> dict[str, Fit]:
     return {language: measure(processor, texts[language], language) for language in sorted(texts)}
-
-
-def _bytes(texts: Texts) -> dict[str, int]:
-    return {language: sum(len(text.encode()) for text in kept) for language, kept in texts.items()}
-
-
-def _repeats(texts: Texts, config: TokenizerConfig) -> dict[str, int]:
-    return repeats(_bytes(texts), config.language_weights.model_dump())
 
 
 def _sample(context: Context, *, only_measured: bool) -> Texts:

@@ -8,13 +8,13 @@ text is cut at all others before SentencePiece sees it, which would not let a pi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 _CODE_POINTS = 0x110000
-_CHUNK_CHARACTERS = 1 << 20
+_CHUNK_CHARACTERS = 1 << 18
 _NEWLINE = ord("\n")
 _REFUSED = "\0\u2585"
 """SentencePiece skips every line with one of these: its mark of an unknown character, and the end of a C string."""
@@ -24,9 +24,14 @@ def count_characters(texts: Iterable[str]) -> npt.NDArray[np.int64]:
     """Returns how often each code point stands in the texts: int64[0x110000]."""
     counts = np.zeros(_CODE_POINTS, dtype=np.int64)
     for chunk in _chunks(texts):
-        found = np.bincount(np.frombuffer(chunk.encode("utf-32-le"), dtype="<u4"))
+        found = np.bincount(_codes(chunk))
         counts[: len(found)] += found
     return counts
+
+
+def utf8_bytes(counts: npt.NDArray[np.int64]) -> int:
+    """Returns how many bytes the counted characters take in UTF-8."""
+    return int(sum(counts[start:].sum() for start in (0, 0x80, 0x800, 0x10000)))
 
 
 def uncovered_characters(counts: Mapping[str, npt.NDArray[np.int64]], coverage: Mapping[str, float]) -> set[str]:
@@ -52,20 +57,30 @@ def training_lines(texts: Iterable[str], uncovered: Collection[str], max_bytes: 
         uncovered: What `uncovered_characters` returns.
         max_bytes: Longest line, in bytes of UTF-8; a character is never cut.
     """
-    to_newline = np.arange(_CODE_POINTS, dtype="<u4")
-    to_newline[[ord(character) for character in uncovered]] = _NEWLINE
-    chunks = (_cut(chunk, to_newline, max_bytes) for chunk in _chunks(texts, "\n"))
+    is_uncovered = np.zeros(_CODE_POINTS, dtype=bool)
+    is_uncovered[[ord(character) for character in uncovered]] = True
+    chunks = (_cut(chunk, is_uncovered, max_bytes) for chunk in _chunks(texts, "\n"))
     return filter(None, chain.from_iterable(chunks))
 
 
-def _cut(text: str, to_newline: npt.NDArray[np.uint32], max_bytes: int) -> list[bytes]:
-    codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
-    data = to_newline[codes].tobytes().decode("utf-32-le").encode()
+def _cut(text: str, is_uncovered: npt.NDArray[np.bool_], max_bytes: int) -> list[bytes]:
+    places = np.flatnonzero(is_uncovered[_codes(text)])
+    if len(places):
+        bounds = [-1, *places.tolist(), len(text)]
+        text = "\n".join([text[before + 1 : after] for before, after in pairwise(bounds)])
+    data = text.encode()
     lines: list[bytes] = data.split(b"\n")
     ends = np.flatnonzero(np.frombuffer(data + b"\n", dtype=np.uint8) == _NEWLINE)
     for number in np.flatnonzero(np.diff(ends, prepend=-1) > max_bytes + 1)[::-1].tolist():
         lines[number : number + 1] = _pieces(lines[number], max_bytes)
     return lines
+
+
+def _codes(text: str) -> npt.NDArray[np.uint32] | npt.NDArray[np.uint8]:
+    """Returns the code points of a text."""
+    if text.isascii():
+        return np.frombuffer(text.encode(), dtype=np.uint8)
+    return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
 
 
 def _pieces(line: bytes, max_bytes: int) -> Iterator[bytes]:
@@ -91,13 +106,16 @@ def _most_frequent(counts: npt.NDArray[np.int64], coverage: float) -> list[int]:
 
 
 def _chunks(texts: Iterable[str], between: str = "") -> Iterator[str]:
-    """Joins texts to strings that are long enough for work on arrays to be worth its while."""
-    chunk: list[str] = []
-    size = 0
+    """Joins texts to strings that are long enough for work on arrays to be worth its while, plain ASCII by itself."""
+    chunks: tuple[list[str], list[str]] = ([], [])
+    sizes = [0, 0]
     for text in texts:
-        chunk.append(text)
-        size += len(text)
-        if size >= _CHUNK_CHARACTERS:
-            yield between.join(chunk)
-            chunk, size = [], 0
-    yield between.join(chunk)
+        plain = text.isascii()
+        chunks[plain].append(text)
+        sizes[plain] += len(text)
+        if sizes[plain] >= _CHUNK_CHARACTERS:
+            yield between.join(chunks[plain])
+            chunks[plain].clear()
+            sizes[plain] = 0
+    for chunk in chunks:
+        yield between.join(chunk)

@@ -37,7 +37,7 @@ def add_unusual_chinese(project: Mini) -> None:
     """Text of characters that the tokenizer has no pieces for."""
     draw = random.Random(1)
     for number in range(60):
-        lines = ["".join(chr(draw.randrange(0x5000, 0x8000)) for _ in range(30)) + "。" for _ in range(12)]
+        lines = ["".join(chr(draw.randrange(0x7000, 0x7040)) for _ in range(30)) + "。" for _ in range(12)]
         (project.folder / "data" / "pages" / f"rare-{number}.txt").write_text("\n".join(lines), encoding="utf-8")
 
 

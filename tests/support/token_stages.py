@@ -63,7 +63,7 @@ def chinese_texts(count: int) -> list[str]:
 def small_model(kind: str = "bpe") -> bytes:
     """A SentencePiece model of 700 pieces, trained once a session."""
     texts = {"en": english_texts(200), "zh": chinese_texts(100)}
-    return train_on(texts, SMALL.model_copy(update={"kind": kind}))
+    return train_on(texts, SMALL.model_copy(update={"kind": kind})).model
 
 
 def small_processor(folder: Path, kind: str = "bpe") -> Processor:

@@ -51,7 +51,7 @@ def test_auto_tokenizer_gives_the_ids_of_sentencepiece_on_every_line(
     assert len(lines) > 100_000 // every
     chinese = [text for text in texts if is_mostly_chinese(text)][:300]
     config = TokenizerConfig(kind=kind, vocab_size=4096)
-    model = train_on({"en": lines[:: len("".join(lines)) // sample_bytes + 1], "zh": chinese}, config)
+    model = train_on({"en": lines[:: len("".join(lines)) // sample_bytes + 1], "zh": chinese}, config).model
     (tmp_path / MODEL_FILE).write_bytes(model)
     processor = load_processor(tmp_path)
     write_folder(tmp_path, model, processor, config.model_max_length, kind)
