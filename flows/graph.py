@@ -9,12 +9,15 @@ Where `boilerplate` is enabled it stands between collect and clean.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flows.stages import STAGES
 from schemas.config.base import Config
 from schemas.config.pipeline import PipelineConfig
 from schemas.splits import SPLITS
 from tasks.engine.graph import Graph, Node
 from tasks.engine.stage import Input
+from tasks.tokenizer.stage import stage_for as tokenizer_stage_for
 
 
 def pipeline_graph(config: PipelineConfig) -> Graph:
@@ -61,7 +64,9 @@ def pipeline_graph(config: PipelineConfig) -> Graph:
             **{split: f"decontaminate.{split}" for split in SPLITS},
             card="decontaminate.card",
         ),
-        _node("tokenizer", config.tokenizer, train="validate.train"),
+        replace(
+            _node("tokenizer", config.tokenizer, train="validate.train"), stage=tokenizer_stage_for(config.tokenizer)
+        ),
         _node(
             "pack",
             config.pack,

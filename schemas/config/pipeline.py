@@ -68,6 +68,8 @@ class PipelineConfig(Config):
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
+        if self.tokenizer.reuse.reference == f"{self.name}/tokenizer":
+            raise ValueError("tokenizer.reuse.reference names this pipeline itself: leave it out for that")
         for name, finetune in self.finetune.items():
             if name == "pretrain":
                 raise ValueError("a fine-tuning cannot be named `pretrain`")

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from schemas.config.base import EXECUTION, Config
+from schemas.config.mixture import MixtureConfig
 from schemas.config.training import ModelConfig, OptimizerConfig, Precision, ScheduleConfig, resolve_precision
 
 
@@ -38,6 +39,8 @@ class PretrainConfig(Config):
     """How the learning rate moves."""
     precision: Precision = "auto"
     """`fp32`; `bf16`: matrix products in bfloat16; `auto`: what this class of processor does fastest."""
+    mixture: MixtureConfig = MixtureConfig()
+    """How often text of each language and source is read."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Of the first weights, of the order of blocks and of dropout."""
     valid_blocks: int = Field(default=64, ge=1)

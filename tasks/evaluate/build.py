@@ -25,7 +25,7 @@ from tasks.modeling.models import load_decoder
 from tasks.modeling.predict import load_classifier, predict
 from tasks.modeling.prompts import PROMPT_OVERHEAD, prompt_ids
 from tasks.tokens.encoding import Processor, encode_texts, load_processor
-from tasks.tokens.token_set import TokenSet
+from tasks.tokens.token_set import TokenSet, open_token_set
 
 Result = tuple[int, int, list[Score], list[Sample]]
 """Test rows, rows that were scored, the scores, and samples."""
@@ -145,7 +145,7 @@ def _classification(context: Context, config: EvaluateConfig) -> Result:
 def _token_set(output: InputOutput) -> TokenSet:
     files = {file.stored.name: file for file in output.files}
     stems = sorted(name.removesuffix(".bin") for name in files if name.endswith(".bin"))
-    return TokenSet([(files[f"{stem}.bin"].path, files[f"{stem}.idx"].path) for stem in stems])
+    return open_token_set([(files[f"{stem}.bin"].path, files[f"{stem}.idx"].path) for stem in stems])
 
 
 def _identity(tokens: NDArray[np.int64]) -> bytes:

@@ -1,7 +1,7 @@
 """Encodes one shard: a pure function of its rows and the tokenizer.
 
 Texts go to SentencePiece in batches, so that its threads have work and memory is bounded by a row group, a batch of
-text and its ids (about ten times the text while they are Python integers).
+text and its ids.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.compute as pc
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from schemas.tokens import RESERVED
 from tasks.engine.stage import JSON, Part
 from tasks.tables.parquet import iterate_tables
-from tasks.tokens.encoding import encode_texts, load_processor
+from tasks.tokens.encoding import encode_corpus, load_processor
 from tasks.tokens.files import TokenWriter
 
 BATCH_BYTES = 4 << 20
@@ -46,26 +46,34 @@ def encode_shard(part: Part, folder: Path) -> Mapping[str, JSON]:
     figures: dict[str, Counter[str]] = {}
     with TokenWriter(folder / TOKENS_FILE, folder / INDEX_FILE, vocabulary) as writer:
         for rows in _batches(shard):
-            for (language, _, size), ids in zip(
-                rows, encode_texts(processor, [text for _, text, _ in rows], threads), strict=True
-            ):
-                tokens = np.array(ids, dtype=np.int32)
-                assert not (tokens < RESERVED).any(), "a text was given a reserved id"
-                writer.write(tokens, language, size)
-                figures.setdefault(language, Counter()).update(
-                    documents=1, tokens=len(ids) + 2, text_bytes=size, byte_tokens=int(is_byte[tokens].sum())
-                )
+            encoded = encode_corpus(processor, [row.text for row in rows], threads)
+            for row, tokens in zip(rows, encoded, strict=True):
+                assert not len(tokens) or tokens.min() >= RESERVED, "a text was given a reserved id"
+                writer.write(tokens, row.language, row.size, row.source)
+                counted = figures.setdefault(row.language, Counter())
+                counted["documents"] += 1
+                counted["tokens"] += len(tokens) + 2
+                counted["text_bytes"] += row.size
+                counted["byte_tokens"] += int(np.count_nonzero(is_byte[tokens]))
     return {language: dict(counted) for language, counted in sorted(figures.items())}
 
 
-def _batches(shard: Path) -> Iterator[list[tuple[str, str, int]]]:
-    """Yields rows (language, text, bytes) by about `BATCH_BYTES`."""
-    batch: list[tuple[str, str, int]] = []
+class _Row(NamedTuple):
+    language: str
+    source: str
+    text: str
+    size: int
+    """Bytes of the text in UTF-8."""
+
+
+def _batches(shard: Path) -> Iterator[list[_Row]]:
+    """Yields rows by about `BATCH_BYTES`."""
+    batch: list[_Row] = []
     size = 0
-    for table in iterate_tables(shard, ["language", "text"]):
+    for table in iterate_tables(shard, ["language", "source", "text"]):
         for row in _rows(table):
             batch.append(row)
-            size += row[2]
+            size += row.size
             if size >= BATCH_BYTES:
                 yield batch
                 batch, size = [], 0
@@ -73,6 +81,6 @@ def _batches(shard: Path) -> Iterator[list[tuple[str, str, int]]]:
         yield batch
 
 
-def _rows(table: Any) -> Iterator[tuple[str, str, int]]:
-    sizes = pc.binary_length(table["text"])
-    yield from zip(table["language"].to_pylist(), table["text"].to_pylist(), sizes.to_pylist(), strict=True)
+def _rows(table: Any) -> Iterator[_Row]:
+    columns = [table[name].to_pylist() for name in ("language", "source", "text")]
+    yield from map(_Row, *columns, pc.binary_length(table["text"]).to_pylist())

@@ -11,11 +11,10 @@ from tasks.engine.stage import Context
 from tasks.modeling.artifacts import model_card, save_model
 from tasks.modeling.models import DecoderSpec, build_decoder, count_parameters
 from tasks.modeling.objectives import language_modeling_loss
-from tasks.modeling.order import Order
 from tasks.modeling.precision import prepare_process
 from tasks.modeling.stage_training import train_in_stage
 from tasks.modeling.trainer import TrainResult, mean_loss
-from tasks.pretrain.blocks import Blocks, token_files
+from tasks.pretrain.blocks import MixedBlocks, Weights, blocks_in_order, mixed_blocks, token_files
 
 LAST_STEPS = 10
 """The final training loss is the mean of so many last steps: one step's is noise."""
@@ -61,25 +60,20 @@ def pretrain(context: Context) -> None:
     )
 
 
-def _blocks(context: Context, config: PretrainConfig) -> tuple[Blocks, Blocks]:
+def _blocks(context: Context, config: PretrainConfig) -> tuple[MixedBlocks, MixedBlocks]:
     """Opens both splits and checks that there is enough to train on."""
     length = config.context_length
     sets = {split: token_files(split, context.inputs[split]) for split in ("train", "valid")}
-    for split, tokens in sets.items():
-        if tokens.n_tokens <= length:
-            raise StageFailed(
-                f"{tokens.n_tokens} tokens do not fill one context of {length}",
-                where=split,
-                hint="give more text or lower `context_length`",
-            )
-    blocks = sets["train"].n_blocks(length)
-    if blocks < config.batch_size:
+    weights = Weights(config.mixture.languages, config.mixture.sources)
+    train = mixed_blocks("train", sets["train"], length, config.seed, weights)
+    valid = blocks_in_order("valid", sets["valid"], length)
+    if train.count < config.batch_size:
         raise StageFailed(
-            f"{blocks} blocks of {length} tokens do not fill one batch of {config.batch_size}",
+            f"{train.count} blocks of {length} tokens do not fill one batch of {config.batch_size}",
             where="train",
             hint="give more text, or lower `batch_size` or `context_length`",
         )
-    return Blocks(sets["train"], length, Order(blocks, config.seed)), Blocks(sets["valid"], length)
+    return train, valid
 
 
 def _spec(config: PretrainConfig, vocabulary: int) -> DecoderSpec:
@@ -104,8 +98,7 @@ def _vocabulary(tokenizer: Any) -> int:
     return len(json.loads(tokenizer.read_bytes())["model"]["vocab"])
 
 
-def _card(model: Any, config: PretrainConfig, train_blocks: Blocks, result: TrainResult) -> str:
-    tokens = train_blocks.tokens
+def _card(model: Any, config: PretrainConfig, train_blocks: MixedBlocks, result: TrainResult) -> str:
     training = {
         "steps": f"{config.steps:,} of {config.batch_size} blocks of {config.context_length} tokens",
         "tokens": f"{result.tokens:,}",
@@ -115,7 +108,7 @@ def _card(model: Any, config: PretrainConfig, train_blocks: Blocks, result: Trai
         "validation loss": f"{result.valid_loss:.3f} nats a token",
     }
     data = (
-        f"{tokens.n_documents:,} documents of {tokens.n_tokens:,} tokens, English and Chinese, cleaned and "
+        f"{train_blocks.n_documents:,} documents of {train_blocks.n_tokens:,} tokens, English and Chinese, cleaned and "
         "deduplicated; their origins and licences are in the artifact of the stage `collect`."
     )
     use = (

@@ -21,6 +21,7 @@ from tasks.report.funnel import levels, reasons
 from tasks.report.overview import faults, stage_rows, verdict
 from tasks.report.samples import evaluations, personal, rejects
 from tasks.report.scoreboard import tasks
+from tasks.report.tokenizers import tokenizer
 from tasks.report.training import curves
 from tasks.report.validation import validation
 
@@ -117,6 +118,7 @@ def _render(
         personal=personal(manifests, bounds),
         evaluations=evaluations(manifests, bounds),
         validation=validated,
+        tokenizer=tokenizer(manifests, bounds),
         curves=trained,
         tasks=shown,
         compared=bool(previous),

@@ -11,7 +11,7 @@ English 1.7 %; sixteen times cost English 5 %.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 
 MAX_DOCUMENT_BYTES = 1 << 16
@@ -82,16 +82,3 @@ def repeats(found: Mapping[str, int], weights: Mapping[str, float]) -> dict[str,
         language: min(MAX_REPEATS, max(1, round(fullest * weights[language] / size))) if size else 1
         for language, size in found.items()
     }
-
-
-def training_lines(texts: Iterable[str], max_bytes: int) -> Iterator[str]:
-    """Yields the lines of texts as SentencePiece's sentences; it would skip longer ones, so they are cut instead.
-
-    Newlines are a piece of their own and never part of another, so a line is all the context that a merge can have.
-    """
-    for text in texts:
-        for line in text.split("\n"):
-            while line:
-                piece, _ = beginning(line, max_bytes)
-                yield piece
-                line = line[len(piece) :]

@@ -43,7 +43,11 @@ def test_the_commands_for_your_own_data_work_as_written(tmp_path: Path) -> None:
         if command.startswith("nightmill init"):
             config = tmp_path / "my-model" / "pipeline.yaml"
             settings = yaml.safe_load(config.read_text())
-            settings["tokenizer"] |= {"vocab_size": 700, "character_coverage": 0.99, "model_max_length": 64}
+            settings["tokenizer"] |= {
+                "vocab_size": 700,
+                "character_coverage": {"en": 0.99, "zh": 0.99},
+                "model_max_length": 64,
+            }
             settings["pretrain"] = SETTINGS["pretrain"]
             settings["shard"] = {"valid_fraction": 0.1, "test_fraction": 0.1}
             settings["evaluate"] = SETTINGS["evaluate"]

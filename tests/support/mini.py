@@ -35,7 +35,7 @@ SETTINGS: dict[str, Any] = {
     },
     "collect": {"part_bytes": 40000},
     "shard": {"valid_fraction": 0.1, "test_fraction": 0.15, "shard_bytes": 100000},
-    "tokenizer": {"vocab_size": 700, "character_coverage": 0.99, "model_max_length": 64},
+    "tokenizer": {"vocab_size": 700, "character_coverage": {"en": 0.99, "zh": 0.99}, "model_max_length": 64},
     "pretrain": {
         "model": {"hidden_size": 32, "layers": 1, "heads": 2, "kv_heads": 1, "intermediate_size": 64},
         "context_length": 64,

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydoc_data.topics import topics
 
 from schemas.config.base import Config
-from schemas.config.tokenizer import TokenizerConfig
+from schemas.config.tokenizer import CharacterCoverage, TokenizerConfig
 from schemas.errors import NightmillError
 from schemas.manifest import FileRecord
 from schemas.tables import SHARDED
@@ -21,10 +21,10 @@ from tasks.engine.spec import BuildResult, BuildSpec, InputSpec
 from tasks.engine.stage import Stage
 from tasks.store.store import Store
 from tasks.tables.parquet import write_table
-from tasks.tokenizer.train import train_model
+from tasks.tokenizer.build import train_on
 from tasks.tokens.encoding import MODEL_FILE, Processor, load_processor
 
-SMALL = TokenizerConfig(vocab_size=700, character_coverage=0.99)
+SMALL = TokenizerConfig(vocab_size=700, character_coverage=CharacterCoverage(en=0.99, zh=0.99))
 
 _SUBJECTS = ["这个函数", "编译器", "训练数据", "我们的模型", "用户", "语言", "文档", "分词器", "系统", "测试"]
 _VERBS = ["返回", "读取", "需要", "改变了", "不支持", "记录", "检查", "生成", "会删除", "使用"]
@@ -60,15 +60,15 @@ def chinese_texts(count: int) -> list[str]:
 
 
 @cache
-def small_model() -> bytes:
+def small_model(kind: str = "bpe") -> bytes:
     """A SentencePiece model of 700 pieces, trained once a session."""
-    texts = english_texts(200) + chinese_texts(100)
-    return train_model([line for text in texts for line in text.split("\n") if line], SMALL)
+    texts = {"en": english_texts(200), "zh": chinese_texts(100)}
+    return train_on(texts, SMALL.model_copy(update={"kind": kind})).model
 
 
-def small_processor(folder: Path) -> Processor:
+def small_processor(folder: Path, kind: str = "bpe") -> Processor:
     """Writes the small model into a folder and loads it."""
-    (folder / MODEL_FILE).write_bytes(small_model())
+    (folder / MODEL_FILE).write_bytes(small_model(kind))
     return load_processor(folder)
 
 

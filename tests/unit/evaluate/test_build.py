@@ -40,9 +40,7 @@ def inputs(tmp_path_factory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("inputs")
     tokenizer = root / "tokenizer"
     tokenizer.mkdir()
-    (tokenizer / MODEL_FILE).write_bytes(
-        train_model([text for _, text in TEXTS], TokenizerConfig(vocab_size=512, character_coverage=1.0))
-    )
+    (tokenizer / MODEL_FILE).write_bytes(train_model([text for _, text in TEXTS], TokenizerConfig(vocab_size=512)))
     (tokenizer / "tokenizer.json").write_text("{}")
     processor = load_processor(tokenizer)
     torch.set_num_threads(1)

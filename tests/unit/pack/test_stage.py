@@ -13,7 +13,7 @@ from schemas.tokens import BOS, EOS, LANGUAGES, RESERVED, RESERVED_PIECES
 from tasks.engine.spec import BuildResult
 from tasks.pack.stage import STAGE
 from tasks.tokens.encoding import encode_text
-from tasks.tokens.token_set import TokenSet
+from tasks.tokens.token_set import TokenSet, open_token_set
 
 Documents = list[tuple[str, str]]
 
@@ -37,7 +37,7 @@ def pack(folder: Path, splits: dict[str, list[Documents]], **settings: int) -> t
 
 
 def read(folder: Path) -> TokenSet:
-    return TokenSet([(path, path.with_suffix(".idx")) for path in sorted(folder.glob("*.bin"))])
+    return open_token_set([(path, path.with_suffix(".idx")) for path in sorted(folder.glob("*.bin"))])
 
 
 SPLITS = {"train": [ENGLISH[:20] + CHINESE, ENGLISH[20:30]], "valid": [ENGLISH[30:]], "test": [INJECTIONS, []]}

@@ -316,3 +316,21 @@ def test_quantities_are_written_for_people():
     ]
     assert [count(1234567), count(None), percent(0.005), percent(0.73)] == ["1,234,567", "–", "0.5 %", "73 %"]
     assert [decimal(value) for value in (0.7171, 17.12, 171.23, 1190.6)] == ["0.717", "17.12", "171.2", "1,191"]
+
+
+def test_it_says_how_well_the_tokenizer_fits_and_fitted_when_it_was_trained(example):
+    fit = {"fertility": 1.4142, "bytes_per_token": 3.1, "byte_fallback_share": 0.004}
+    metrics = example.manifests["tokenizer"].metrics
+    metrics |= {"kind": "bpe", "vocabulary": 8192, "reused": False, "languages": {"en": fit, "zh": dict.fromkeys(fit)}}
+    page = page_of(example)
+    assert page.says("BPE of 8,192 pieces, trained on this text.")
+    assert page.says("en 1.414 3.100 0.4 %")
+    assert page.says("zh – – –")
+
+    metrics |= {"reused": True, "when_trained": {"en": fit | {"fertility": 1.25}}}
+    page = page_of(example)
+    assert page.says("taken over from an earlier artifact")
+    assert page.says("1.414 (1.250)")
+
+    metrics["languages"] = {"en": "<b>", "<script>": 3}
+    assert "script" not in page_of(example).tags

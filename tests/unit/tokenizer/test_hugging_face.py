@@ -13,10 +13,11 @@ from tasks.tokenizer.hugging_face import write_folder
 from tasks.tokens.encoding import encode_text, load_processor
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=["bpe", "unigram"])
+def folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     folder = tmp_path_factory.mktemp("tokenizer")
-    write_folder(folder, small_model(), small_processor(folder), model_max_length=100_000)
+    kind = request.param
+    write_folder(folder, small_model(kind), small_processor(folder, kind), model_max_length=100_000, kind=kind)
     return folder
 
 

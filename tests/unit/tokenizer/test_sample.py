@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.tokenizer.sample import MAX_DOCUMENT_BYTES, Reservoir, beginning, budgets, repeats, training_lines
+from tasks.tokenizer.sample import MAX_DOCUMENT_BYTES, Reservoir, beginning, budgets, repeats
 
 documents = st.dictionaries(
     st.text("0123456789abcdef", min_size=1, max_size=6), st.text("ab中", max_size=30), max_size=25
@@ -57,13 +57,6 @@ def test_beginnings_are_whole_characters_within_the_limit(text: str, limit: int)
     assert size == len(found.encode()) <= limit
     if found != text:
         assert len(text[: len(found) + 1].encode()) > limit
-
-
-@given(st.lists(st.text(max_size=40), max_size=5), st.integers(4, 20))
-def test_training_lines_hold_all_text_but_line_ends(texts: list[str], limit: int) -> None:
-    lines = list(training_lines(texts, limit))
-    assert "".join(lines) == "".join(text.replace("\n", "") for text in texts)
-    assert all(line and "\n" not in line and len(line.encode()) <= limit for line in lines)
 
 
 def test_budgets_follow_the_weights() -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from token_stages import build_stage, chinese_texts, english_texts, write_shard
+from token_stages import SMALL, build_stage, chinese_texts, english_texts, write_shard
 
 from schemas.config.tokenizer import TokenizerConfig
 from schemas.errors import StageFailed
 from tasks.tokenizer.stage import STAGE
 
-CONFIG = TokenizerConfig(vocab_size=700, character_coverage=0.99)
+CONFIG = SMALL
 
 
 def write_train(folder: Path, shards: int) -> None:
@@ -28,7 +28,7 @@ def test_it_leaves_a_tokenizer_and_says_how_well_it_fits(tmp_path: Path) -> None
     write_train(tmp_path / "train", shards=2)
     outputs, result = build_stage(STAGE, CONFIG, {"train": tmp_path / "train"}, tmp_path)
 
-    names = ["tokenizer.json", "tokenizer.model", "tokenizer_config.json"]
+    names = ["tokenizer.json", "tokenizer.model", "tokenizer_config.json", "tokenizer_fit.json"]
     assert sorted(path.name for path in (outputs / "tokenizer").iterdir()) == names
     assert result.metrics["rows_in"] == 230
     for language in ("en", "zh"):
@@ -79,7 +79,7 @@ def test_a_vocabulary_too_small_for_the_characters_is_explained(tmp_path: Path) 
     write_shard(tmp_path / "train" / "shard-0.parquet", [("zh", characters)])
     with pytest.raises(StageFailed, match="do not hold") as caught:
         build_stage(STAGE, CONFIG, {"train": tmp_path / "train"}, tmp_path)
-    assert "set it to at least 897" in caught.value.hint
+    assert "set it to at least 935" in caught.value.hint
 
 
 def test_no_text_at_all_is_explained(tmp_path: Path) -> None:

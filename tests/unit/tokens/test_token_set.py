@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemas.errors import DamagedArtifact, StageFailed
 from schemas.tokens import BOS, EOS, IGNORED_LABEL, PAD
 from tasks.tokens.files import TokenWriter, token_dtype
-from tasks.tokens.token_set import TokenSet
+from tasks.tokens.token_set import TokenSet, open_token_set
 
 Shards = list[list[list[int]]]
 shards_of_documents = st.lists(
@@ -27,8 +27,9 @@ def token_set(folder: Path, shards: Shards, vocabulary: int = 60_001) -> TokenSe
     for (tokens, index), documents in zip(pairs, shards, strict=True):
         with TokenWriter(tokens, index, vocabulary) as writer:
             for document in documents:
-                writer.write(document, "zh" if len(document) % 2 else "en", 3 * len(document))
-    return TokenSet(pairs)
+                language = "zh" if len(document) % 2 else "en"
+                writer.write(document, language, 3 * len(document), source=f"source {len(document) % 3}")
+    return open_token_set(pairs)
 
 
 @given(shards_of_documents)
@@ -42,6 +43,7 @@ def test_documents_come_back_as_written_whatever_shard_they_are_in(shards: Shard
         assert read.n_tokens == sum(len(document) + 2 for document in documents)
         assert read.text_bytes.tolist() == [3 * len(document) for document in documents]
         assert read.languages.tolist() == [len(document) % 2 for document in documents]
+        assert [read.source_names[place] for place in read.sources] == [f"source {len(d) % 3}" for d in documents]
 
 
 @given(shards_of_documents, context_lengths)
@@ -110,8 +112,31 @@ def test_how_documents_are_spread_over_shards_changes_no_block(shards: Shards, c
             assert a.position_ids.tolist() == b.position_ids.tolist()
 
 
+@given(shards_of_documents, context_lengths, st.data())
+def test_some_of_the_documents_are_the_set_that_holds_nothing_but_them(
+    shards: Shards, context_length: int, data: st.DataObject
+) -> None:
+    documents = [document for shard in shards for document in shard]
+    chosen = data.draw(st.lists(st.booleans(), min_size=len(documents), max_size=len(documents)))
+    alone = [[document for document, kept in zip(documents, chosen, strict=True) if kept]]
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        selected = token_set(Path(one), shards).select(np.array(chosen, dtype=bool))
+        expected = token_set(Path(other), alone)
+        assert selected.n_tokens == expected.n_tokens
+        assert selected.text_bytes.tolist() == expected.text_bytes.tolist()
+        assert selected.languages.tolist() == expected.languages.tolist()
+        assert [selected.document(n).tolist() for n in range(selected.n_documents)] == [
+            expected.document(n).tolist() for n in range(expected.n_documents)
+        ]
+        assert selected.n_blocks(context_length) == expected.n_blocks(context_length)
+        for index in range(expected.n_blocks(context_length)):
+            a, b = selected.block(index, context_length), expected.block(index, context_length)
+            for name in ("input_ids", "labels", "position_ids"):
+                np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
 def test_a_set_of_no_files_has_no_blocks() -> None:
-    empty = TokenSet([])
+    empty = open_token_set([])
     assert (empty.n_documents, empty.n_tokens, empty.n_blocks(8)) == (0, 0, 0)
     with pytest.raises(IndexError):
         empty.block(0, 8)
@@ -142,9 +167,9 @@ def test_files_of_the_same_documents_are_the_same_bytes(tmp_path: Path) -> None:
 def test_an_index_of_a_later_format_is_refused_with_a_hint(tmp_path: Path) -> None:
     token_set(tmp_path, [[[200]]])
     index = tmp_path / "shard-0.idx"
-    index.write_bytes(index.read_bytes().replace(b"NMTOKENS\1", b"NMTOKENS\2", 1))
-    with pytest.raises(StageFailed, match="format 2"):
-        TokenSet([(tmp_path / "shard-0.bin", index)])
+    index.write_bytes(index.read_bytes().replace(b"NMTOKENS\2", b"NMTOKENS\3", 1))
+    with pytest.raises(StageFailed, match="format 3"):
+        open_token_set([(tmp_path / "shard-0.bin", index)])
 
 
 @pytest.mark.parametrize("name", ["shard-0.bin", "shard-0.idx"])
@@ -153,4 +178,4 @@ def test_a_truncated_file_is_damage(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(DamagedArtifact, match="do not hold"):
-        TokenSet([(tmp_path / "shard-0.bin", tmp_path / "shard-0.idx")])
+        open_token_set([(tmp_path / "shard-0.bin", tmp_path / "shard-0.idx")])
