@@ -121,7 +121,7 @@ def _part(files: list[File], config: CollectConfig, stored_file: Callable[[Store
                 name: str(_folder(source)) for name, source in sources.items() if isinstance(source, FilesSource)
             }
         },
-        bytes_elsewhere=sum(file["size"] for file in files if not file["stored"]),
+        bytes_elsewhere=sum(file.size for file in files if not file.stored),
     )
 
 
