@@ -6,8 +6,8 @@ know that no place in an array is negative: they begin at 0, or their places are
 
 What numba compiles is here, in `digests` and in `comparing`, and kept to few functions: compiling takes about 3 CPU
 seconds, once per machine; afterwards loading from the cache takes half a second per process. The cache lies in this
-folder's `__pycache__`, or in the user's cache folder where the package is read-only, or in `NUMBA_CACHE_DIR`; where none
-of them can be written each process compiles for itself.
+folder's `__pycache__`, or in the user's cache folder where the package is read-only, or in `NUMBA_CACHE_DIR`; where
+none of them can be written each process compiles for itself.
 """
 
 from __future__ import annotations
