@@ -144,6 +144,9 @@ class BuildContext:
     def report(self, **figures: Any) -> None:
         self.result.metrics.update(figures)
 
+    def lead(self) -> None:
+        pass
+
     def warn(self, message: str) -> None:
         self.result.warnings.append(message)
         self._tell({"warning": message})

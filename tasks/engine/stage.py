@@ -186,6 +186,10 @@ class Context(Protocol):
         """Records metrics in the manifest. `rows_in` and `rows_out` are shown in the table of stages."""
         ...
 
+    def lead(self) -> None:
+        """Ends the build here in every process but the first, for stages that train in several: the first goes on."""
+        ...
+
     def warn(self, message: str) -> None:
         """Records a warning in the manifest and shows it."""
         ...

@@ -17,7 +17,9 @@ from tasks.modeling.optimizers import OptimizerSettings
 from tasks.modeling.order import Order
 from tasks.modeling.schedules import ScheduleSettings
 from tasks.modeling.step_log import StepRecord
-from tasks.modeling.trainer import Callbacks, TrainResult, TrainSettings, train
+from tasks.modeling.trainer import train
+from tasks.modeling.training_interface import Callbacks, StepTimings, TrainResult, TrainSettings
+from tasks.modeling.validation import mean_loss
 
 SPEC = DecoderSpec(
     vocabulary=60, hidden_size=16, layers=2, heads=2, kv_heads=1, intermediate_size=24, context_length=16, dropout=0.1
@@ -53,22 +55,25 @@ def toy_train(
     stopping: Callable[[], bool] = lambda: False,
     warn: Callable[[str], None] = lambda message: None,
     on_resume: Callable[[int], None] = lambda step: None,
-    on_step: Callable[[Any, float], None] = lambda record, rate: None,
+    on_step: Callable[[StepRecord, StepTimings], None] = lambda record, timings: None,
+    on_event: Callable[[str], None] = lambda message: None,
+    spec: DecoderSpec = SPEC,
     **changes: Any,
 ) -> tuple[Any, TrainResult]:
     """Trains the toy with checkpoints in a folder; returns the model and what the training came to."""
-    model = build_decoder(SPEC, seed=0)
+    settings = replace(SETTINGS, **changes)
+    model = build_decoder(spec, seed=0)
     callbacks = Callbacks(
-        evaluate=lambda trained: float(next(trained.parameters()).detach().sum()),
+        evaluate=lambda trained: mean_loss(trained, language_modeling_loss, toy_batch, 7, 3, settings.precision),
         on_step=on_step,
         on_resume=on_resume,
+        on_event=on_event,
         stopping=stopping,
     )
-    settings = replace(SETTINGS, **changes)
     return model, train(model, language_modeling_loss, toy_batch, settings, Checkpoints(folder, warn), callbacks)
 
 
-def _tell(record: StepRecord, rate: float) -> None:
+def _tell(record: StepRecord, timings: StepTimings) -> None:
     sys.stdout.write(f"{record.step}\n")
     sys.stdout.flush()
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from tasks.modeling.models import DecoderSpec, build_decoder
-from tasks.modeling.optimizers import ADAMW_RMS, Muon, Optimizers, OptimizerSettings, orthogonalize
+from tasks.modeling.muon import ADAMW_RMS, Muon, orthogonalize
+from tasks.modeling.optimizers import Optimizers, OptimizerSettings
 
 SPEC = DecoderSpec(vocabulary=40, hidden_size=16, layers=2, heads=2, kv_heads=1, intermediate_size=24, context_length=8)
 
@@ -71,7 +72,7 @@ def test_only_hidden_matrices_decay() -> None:
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    optimizers.step(factor=1.0, count=1)
+    optimizers.step(factor=1.0, norm=optimizers.average(1).total)
     for name, parameter in model.named_parameters():
         expected = before[name] * (0.95 if "proj" in name else 1.0)
         torch.testing.assert_close(parameter.detach(), expected)
@@ -83,7 +84,8 @@ def test_the_gradient_is_averaged_and_its_norm_is_told_before_clipping(kind: str
     optimizers = Optimizers(model, OptimizerSettings(learning_rate=0.1, kind=kind, gradient_clip=1e-9))
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
-    norm = optimizers.step(factor=0.0, count=4)
+    norm = optimizers.average(4).total
+    optimizers.step(factor=0.0, norm=norm)
     assert norm == pytest.approx(math.sqrt(sum(p.numel() for p in model.parameters())) / 4)
     assert all(parameter.grad is None for parameter in model.parameters())
 
@@ -96,7 +98,7 @@ def test_a_state_taken_over_continues_with_equal_bytes(kind: str) -> None:
         generator = torch.Generator().manual_seed(seed)
         for parameter in model.parameters():
             parameter.grad = torch.randn(parameter.shape, generator=generator)
-        optimizers.step(factor=1.0, count=1)
+        optimizers.step(factor=1.0, norm=optimizers.average(1).total)
 
     model = build_decoder(SPEC, seed=0)
     optimizers = Optimizers(model, settings)

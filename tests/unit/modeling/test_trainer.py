@@ -19,7 +19,9 @@ from tasks.modeling.checkpoints import Checkpoints
 from tasks.modeling.models import build_decoder
 from tasks.modeling.objectives import Loss, language_modeling_loss
 from tasks.modeling.optimizers import OptimizerSettings
-from tasks.modeling.trainer import Callbacks, mean_loss, train
+from tasks.modeling.trainer import train
+from tasks.modeling.training_interface import Callbacks
+from tasks.modeling.validation import mean_loss
 
 STEPS = 40
 """So many that a signal always comes before the last."""
@@ -125,7 +127,7 @@ def test_a_loss_that_is_no_number_names_its_step(tmp_path: Path) -> None:
         return Loss(loss.total * (float("nan") if asked == 8 else 1.0), loss.count)  # three micro-batches a step
 
     model = build_decoder(SPEC, seed=0)
-    with pytest.raises(StageFailed, match="step 3 is no number") as failure:
+    with pytest.raises(StageFailed, match="step 3: the loss is no number") as failure:
         train(model, objective, toy_batch, SETTINGS, Checkpoints(tmp_path, pytest.fail), Callbacks())
     assert "learning rate" in failure.value.hint
 
