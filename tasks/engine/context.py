@@ -11,6 +11,7 @@ from typing import Any
 
 from schemas.errors import StageFailed
 from schemas.manifest import FileRecord
+from tasks.engine import ranks
 from tasks.engine.parts import Workers, map_parts
 from tasks.engine.spec import BuildResult, BuildSpec, InputSpec
 from tasks.engine.stage import Part, PartFunction, PartResult, Stage, StoredFile
@@ -54,6 +55,11 @@ class StoredInput:
         return self._folder
 
 
+def scratch_name() -> str:
+    """Returns the name of this process's scratch folder."""
+    return f"scratch-{ranks.rank()}" if ranks.rank() else "scratch"
+
+
 class BuildContext:
     """Implements `tasks.engine.stage.Context` over a store; `result` is what the build has left so far."""
 
@@ -74,8 +80,8 @@ class BuildContext:
         )
         self.look = spec.look
         self.date = spec.date
-        self.threads = spec.threads
-        self.folder = Path(spec.folder) / "scratch"
+        self.threads = max(1, spec.threads // ranks.size())
+        self.folder = Path(spec.folder) / scratch_name()
         self.checkpoints = Path(spec.folder) / "checkpoints"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -145,7 +151,8 @@ class BuildContext:
         self.result.metrics.update(figures)
 
     def lead(self) -> None:
-        pass
+        if ranks.rank():
+            raise ranks.PartDone
 
     def warn(self, message: str) -> None:
         self.result.warnings.append(message)

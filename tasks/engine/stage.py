@@ -276,6 +276,7 @@ class Stage:
         memory: The output that the next state continues, for stages that keep a ledger or a baseline: by default the
             first.
         uses_earlier: Whether its `build` looks at `Context.earlier`.
+        trains: Whether several processes may build it together, as torchrun starts them.
     """
 
     name: str
@@ -289,3 +290,4 @@ class Stage:
     keeps_baseline: bool = False
     memory: str = ""
     uses_earlier: bool = False
+    trains: bool = False

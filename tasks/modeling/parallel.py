@@ -22,16 +22,11 @@ from torch import nn
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
+from tasks.engine import ranks
 from tasks.modeling.models import unique_parameters
 from tasks.modeling.objectives import Batch, Loss, Objective
 from tasks.modeling.parameter_groups import sharded_like, transformer_blocks, whole
 from tasks.modeling.precision import Device
-
-RENDEZVOUS = "NIGHTMILL_RENDEZVOUS"
-"""Names a file in which processes started by the engine find each other; torchrun's name an address instead."""
-
-SHARDED = "NIGHTMILL_SHARDED"
-"""Set where weights and optimiser state are to be sharded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +75,21 @@ def world() -> World:
     """Returns the processes that this one has joined."""
     if not dist.is_initialized():
         return World()
-    return World(dist.get_rank(), dist.get_world_size(), bool(os.environ.get(SHARDED)))
+    return World(dist.get_rank(), dist.get_world_size(), bool(os.environ.get(ranks.SHARDED)))
 
 
 @contextmanager
 def joined(device: Device) -> Iterator[World]:
     """Joins the other processes of this training, if the environment names any, and leaves them at the end."""
-    size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    if size == 1 or dist.is_initialized():
+    if ranks.size() == 1 or dist.is_initialized():
         yield world()
         return
-    file = os.environ.get(RENDEZVOUS)
+    file = os.environ.get(ranks.RENDEZVOUS)
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo",
         init_method=f"file://{file}" if file else "env://",
-        rank=rank,
-        world_size=size,
+        rank=ranks.rank(),
+        world_size=ranks.size(),
     )
     try:
         yield world()
@@ -161,7 +155,7 @@ class ParallelModel:
             loss = DistributedDataParallel(
                 loss,
                 device_ids=[device.index] if device.type == "cuda" else None,
-                broadcast_buffers=False,
+                forward_sync_buffers=False,
                 gradient_as_bucket_view=True,
             )
         self._loss = loss

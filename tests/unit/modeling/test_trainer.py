@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +21,6 @@ from tasks.modeling.trainer import train
 from tasks.modeling.training_interface import Callbacks
 from tasks.modeling.validation import mean_loss
 
-STEPS = 40
-"""So many that a signal always comes before the last."""
-
-ROOT = Path(toy_training.__file__).parents[2]
-
 
 def _weights(model: Any) -> dict[str, bytes]:
     return {name: p.detach().numpy().tobytes() for name, p in model.named_parameters()}
@@ -44,25 +37,6 @@ def test_the_loss_falls(tmp_path: Path) -> None:
     assert [record.step for record in result.records] == list(range(1, 31))
     assert result.mean_loss(3) < 0.7 * result.records[0].loss
     assert result.tokens == 30 * 5 * 16
-
-
-def test_a_killed_training_ends_with_the_bytes_of_one_that_was_not(tmp_path: Path) -> None:
-    whole, expected = toy_train(tmp_path / "whole", steps=STEPS)
-    command = [sys.executable, toy_training.__file__, str(tmp_path / "killed"), str(STEPS)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if int(line) >= 7:  # a checkpoint and a step more
-                process.kill()
-                break
-    assert process.returncode == -9
-    resumed_at: list[int] = []
-    _disturb_generators()
-    model, result = toy_train(tmp_path / "killed", on_resume=resumed_at.append, steps=STEPS)
-    assert resumed_at[0] >= 6
-    assert _weights(model) == _weights(whole)
-    assert result.records == expected.records
-    assert (tmp_path / "killed/steps.jsonl").read_bytes() == (tmp_path / "whole/steps.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("calls", [1, 2, 3, 8, 11, 26])
