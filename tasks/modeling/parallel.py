@@ -78,6 +78,11 @@ def world() -> World:
     return World(dist.get_rank(), dist.get_world_size(), bool(os.environ.get(ranks.SHARDED)))
 
 
+_groups: list[Any] = []
+"""Every group that was joined, kept to the end of the process. Were the last reference DDP's, its destructor would wait
+for a thread of gloo's while it holds the interpreter's lock, which that thread may need: one process in three hung."""
+
+
 @contextmanager
 def joined(device: Device) -> Iterator[World]:
     """Joins the other processes of this training, if the environment names any, and leaves them at the end."""
@@ -91,6 +96,7 @@ def joined(device: Device) -> Iterator[World]:
         rank=ranks.rank(),
         world_size=ranks.size(),
     )
+    _groups.append(dist.group.WORLD)
     try:
         yield world()
     finally:
@@ -144,7 +150,7 @@ class ParallelModel:
         self.module: Any = (copy.deepcopy(model) if world.sharded else model).to(device)
         self._checkpointing = checkpointing
         if checkpointing:
-            self.module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            self.module.activation_checkpointing_enable({"use_reentrant": False})
         if compiled:
             for block in transformer_blocks(self.module).values():
                 block.compile()  # block by block: one graph serves them all, and sharding goes between them
@@ -201,7 +207,7 @@ class ParallelModel:
     def collect(self) -> None:
         """Leaves the trained weights in the model that was given, whole and on the CPU."""
         if self._checkpointing:
-            self.module.gradient_checkpointing_disable()
+            self.module.activation_checkpointing_disable()
         if self._world.sharded:
             trained = unique_parameters(self.module)
             for name, parameter in unique_parameters(self._whole).items():
