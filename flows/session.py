@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from flows.configuration import Configuration, read_configuration
 from flows.graph import pipeline_graph
 from flows.refreshing import look_at_sources
+from schemas.config.execution import ExecutionConfig
 from schemas.errors import ConfigError
 from schemas.manifest import Manifest, RunRecord
 from tasks.engine.graph import Graph
@@ -19,10 +19,8 @@ from tasks.engine.launcher import Launcher, ProcessLauncher
 from tasks.engine.listener import Listener, Silence
 from tasks.engine.planner import Decision, Planner
 from tasks.engine.runner import Resources, Run
+from tasks.engine.stage import Stage
 from tasks.store.store import Store
-
-LAUNCHERS: Mapping[str, Launcher] = {"process": ProcessLauncher()}
-"""By the names that `execution.launcher` gives them."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +62,13 @@ class Session:
         """Returns a run of this plan."""
         execution = self.configuration.pipeline.execution
         resources = {}
-        for name in self.graph.nodes:
+        for name, node in self.graph.nodes.items():
             own = execution.of(name)
             resources[name] = Resources(
                 threads=own.threads or _cores(),
                 workers=own.workers or _cores(),
                 placement=own.placement,
-                launcher=LAUNCHERS[own.launcher],
+                launcher=_launcher(name, node.stage, execution),
             )
         return Run(
             self.planner,
@@ -111,6 +109,25 @@ def prepare(request: Request, *, create: bool = True, listener: Listener | None 
         raise ConfigError("snapshot, which looks at the sources, is not among the stages to run", where="--refresh")
     planner = Planner(graph, store, date=date, host=host_class(), forced=forced, looked=looked)
     return Session(request, configuration, graph, store, planner, selected, planner.plan())
+
+
+def _launcher(name: str, stage: Stage, execution: ExecutionConfig) -> Launcher:
+    """Returns what starts a node's builder.
+
+    Raises:
+        ConfigError: Several devices are wanted for a stage that has no use for them.
+    """
+    own = execution.of(name)
+    if stage.trains:
+        return ProcessLauncher(devices=own.devices or 1, sharded=own.sharded, restarts=own.restarts)
+    chosen = execution.stages.get(name)
+    if chosen is not None and (chosen.devices or 1) > 1:
+        raise ConfigError(
+            f"{name} does not train, so it is built by one process",
+            where=f"execution.stages.{name}.devices",
+            hint="leave it out; `workers` is what such a stage is made faster with",
+        )
+    return ProcessLauncher()
 
 
 def report_on(store: Store, record: RunRecord) -> Path:

@@ -24,6 +24,16 @@ class StageExecution(Config):
     launcher: Literal["process"] = "process"
     """What starts the builder. `process` is one process."""
 
+    devices: int | None = Field(default=None, ge=1)
+    """Processes of this machine that train together, as torchrun starts them: one for each CUDA device, or sharing the
+    threads of the processor. Of use to stages that train; the batch size must be a multiple of it."""
+
+    sharded: bool = False
+    """Split weights and optimiser state between the devices (FSDP2), so that each holds a share of them."""
+
+    restarts: int = Field(default=2, ge=0)
+    """How often training on several devices goes on from its last checkpoint by itself when a process was lost."""
+
 
 class ExecutionConfig(StageExecution):
     """Settings for all stages, and for single ones."""
@@ -37,6 +47,5 @@ class ExecutionConfig(StageExecution):
     def of(self, node: str) -> StageExecution:
         """Returns what holds for a node: its own settings, else its family's, else the general ones."""
         own = self.stages.get(node) or self.stages.get(node.split(".")[0]) or StageExecution()
-        general = {"threads": self.threads, "workers": self.workers}
-        chosen = own.model_dump(exclude_none=True)
-        return StageExecution.model_validate({**{k: v for k, v in general.items() if v is not None}, **chosen})
+        general = self.model_dump(include=set(StageExecution.model_fields), exclude_unset=True)
+        return StageExecution.model_validate({**general, **own.model_dump(exclude_unset=True)})

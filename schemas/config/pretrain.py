@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated
 
 from pydantic import Field
 
-from schemas.config.base import EXECUTION, Config
+from schemas.config.base import EXECUTION
 from schemas.config.mixture import MixtureConfig
-from schemas.config.training import ModelConfig, OptimizerConfig, Precision, ScheduleConfig, resolve_precision
+from schemas.config.training import ModelConfig, TrainingConfig
 
 
-class PretrainConfig(Config):
-    """How the decoder is pretrained. The budget is a number of steps, never of seconds.
+class PretrainConfig(TrainingConfig):
+    """How the decoder is pretrained. The budget is steps or tokens, never seconds.
 
     The defaults make 4.9 M parameters from a vocabulary of 8,192 and took 207 CPU seconds in float32, about two minutes
     on two idle cores. On 23 MB of manuals (a fifth Chinese) they took validation bits per byte to .735 of a token
@@ -25,31 +25,16 @@ class PretrainConfig(Config):
     """Shape of the decoder."""
     context_length: int = Field(default=256, ge=8, le=1 << 20)
     """Tokens in a block, the most that the model sees at once."""
-    steps: int = Field(default=240, ge=1)
-    """Optimiser steps; a step reads `batch_size` × `context_length` tokens."""
-    batch_size: int = Field(default=8, ge=1)
-    """Blocks a step."""
-    micro_batch_size: int = Field(default=8, ge=1)
-    """Blocks a forward pass: fewer take less memory; a step's gradient is the same but for rounding."""
-    learning_rate: float = Field(default=0.005, gt=0.0)
-    """Highest learning rate."""
-    optimizer: OptimizerConfig = OptimizerConfig()
-    """How weights are updated."""
-    schedule: ScheduleConfig = ScheduleConfig()
-    """How the learning rate moves."""
-    precision: Precision = "auto"
-    """`fp32`; `bf16`: matrix products in bfloat16; `auto`: what this class of processor does fastest."""
+    steps: int | None = Field(default=240, ge=1)
+    """Optimiser steps; a step reads `batch_size` × `context_length` tokens. This or `tokens` is the budget."""
     mixture: MixtureConfig = MixtureConfig()
     """How often text of each language and source is read."""
-    seed: int = Field(default=0, ge=0, lt=1 << 63)
-    """Of the first weights, of the order of blocks and of dropout."""
     valid_blocks: int = Field(default=64, ge=1)
     """Blocks of the validation split that the validation loss is computed on, at most."""
     evaluate_every: Annotated[int, EXECUTION] = Field(default=60, ge=0)
     """Steps between validations; 0 validates only at the end."""
-    checkpoint_every: Annotated[int, EXECUTION] = Field(default=30, ge=1)
-    """Steps between checkpoints: what a kill costs at most."""
 
-    def resolved(self, host_class: str) -> Self:
-        """Returns this configuration with every `auto` replaced, for the class of host that it will run on."""
-        return self.model_copy(update={"precision": resolve_precision(self.precision, host_class)})
+    @property
+    def tokens_per_sample(self) -> int:
+        """Tokens in a block."""
+        return self.context_length

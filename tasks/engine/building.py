@@ -15,8 +15,8 @@ from schemas.errors import StageFailed, StoreError
 from schemas.manifest import FileRecord, InputRecord, Manifest, RunRecord
 from tasks.engine.graph import Node
 from tasks.engine.identity import Identity
-from tasks.engine.launcher import Usage
 from tasks.engine.planner import PROJECT_ROOT, Decision, Planner
+from tasks.engine.processes import Usage
 from tasks.engine.spec import BuildResult, BuildSpec, InputSpec
 from tasks.store.store import Store, new_version, output_record
 

@@ -2,7 +2,8 @@
 
 It reads its `BuildSpec`, builds, stores the files and leaves `result.json`; the supervisor publishes. Events go to the
 supervisor as JSON lines through a pipe. Standard input is a lifeline: when its other end closes, the supervisor is dead
-and so is this build. SIGTERM asks the stage to save a checkpoint and stop.
+and so is this build. SIGTERM asks the stage to save a checkpoint and stop. A stage that trains may be built by several
+such processes, of which the first alone tells and leaves anything; see `ranks`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import ExitCode, Interrupted, NightmillError, StageFailed, StageKilled, StoreError
-from tasks.engine.context import BuildContext, Tell
+from tasks.engine import ranks
+from tasks.engine.context import BuildContext, Tell, scratch_name
 from tasks.engine.fingerprint import fingerprint
 from tasks.engine.host import high_water_mark
 from tasks.engine.spec import BuildResult, BuildSpec
@@ -68,6 +70,8 @@ def supervised(folder: Path, descriptor: int, work: Callable[[Tell, threading.Ev
     lock = threading.Lock()
 
     def tell(event: dict[str, Any]) -> None:
+        if ranks.rank():
+            return  # the first process says it
         with lock:
             try:
                 events.write(json.dumps(event) + "\n")
@@ -79,7 +83,7 @@ def supervised(folder: Path, descriptor: int, work: Callable[[Tell, threading.Ev
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_supervisor, daemon=True).start()
     result = work(tell, stop)
-    target = folder / "result.json"
+    target = folder / ranks.result_name(ranks.rank())
     temporary = target.with_suffix(".tmp")
     try:
         with store_errors(target):
@@ -110,6 +114,8 @@ def build(spec: BuildSpec, stage: Stage, *, tell: Any, stop: threading.Event) ->
         context.result.libraries = _libraries()
         context.result.peak_memory_bytes = high_water_mark()
         return context.result
+    except ranks.PartDone:
+        return BuildResult(outputs={})
     except NightmillError as error:
         return _failed(error)
     except MemoryError as error:
@@ -140,7 +146,7 @@ def build(spec: BuildSpec, stage: Stage, *, tell: Any, stop: threading.Event) ->
             )
         )
     finally:
-        shutil.rmtree(Path(spec.folder) / "scratch", ignore_errors=True)
+        shutil.rmtree(Path(spec.folder) / scratch_name(), ignore_errors=True)
 
 
 def _refuse_other_code(spec: BuildSpec, stage: Stage, store: Store) -> None:

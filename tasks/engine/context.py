@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas.errors import StageFailed
 from schemas.manifest import FileRecord
+from tasks.engine import ranks
 from tasks.engine.inputs import StoredInput, StoredInputFile, file_record
 from tasks.engine.parts import map_parts
 from tasks.engine.spec import BuildResult, BuildSpec
@@ -21,6 +22,11 @@ PROGRESS_EVERY_S = 0.1
 
 Tell = Callable[[dict[str, Any]], None]
 """Takes an event to the supervisor: {"progress": …}, {"warning": …} or {"resumed": …}."""
+
+
+def scratch_name() -> str:
+    """Returns the name of this process's scratch folder."""
+    return f"scratch-{ranks.rank()}" if ranks.rank() else "scratch"
 
 
 class BuildContext:
@@ -43,8 +49,8 @@ class BuildContext:
         )
         self.look = spec.look
         self.date = spec.date
-        self.threads = spec.threads
-        self.folder = Path(spec.folder) / "scratch"
+        self.threads = max(1, spec.threads // ranks.size())
+        self.folder = Path(spec.folder) / scratch_name()
         self.checkpoints = Path(spec.folder) / "checkpoints"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -112,6 +118,10 @@ class BuildContext:
 
     def report(self, **figures: Any) -> None:
         self.result.metrics.update(figures)
+
+    def lead(self) -> None:
+        if ranks.rank():
+            raise ranks.PartDone
 
     def warn(self, message: str) -> None:
         self.result.warnings.append(message)

@@ -11,7 +11,7 @@ _TELLING_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 @functools.cache
 def host_class() -> str:
-    """Returns the processor class, such as `x86_64-amd-avx2-avx512f-avx512_bf16`.
+    """Returns the class of processor, such as `x86_64-amd-avx2-avx512f-avx512_bf16`, and of accelerator.
 
     Vector width changes the order of floating-point sums, and how fast bf16 is decides what precision
     `auto` means.
@@ -24,7 +24,17 @@ def host_class() -> str:
             told.setdefault(name.strip(), value.strip())
     flags = (told.get("flags") or told.get("Features") or "").split()
     vendor = ["amd"] if told.get("vendor_id") == "AuthenticAMD" else []
-    return "-".join([platform.machine(), *vendor, *(flag for flag in _TELLING_FLAGS if flag in flags)])
+    return "-".join([platform.machine(), *vendor, *(flag for flag in _TELLING_FLAGS if flag in flags), *_accelerator()])
+
+
+def _accelerator() -> list[str]:
+    """Returns `cuda` and the words of the first NVIDIA device's name, as its driver tells them; empty without one."""
+    if not any(Path("/dev").glob("nvidia[0-9]*")):
+        return []
+    for told in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        name = next((line for line in told.read_text().splitlines() if line.startswith("Model:")), "Model:")
+        return ["cuda", *name.partition(":")[2].lower().replace("-", " ").split()]
+    return ["cuda"]
 
 
 def high_water_mark(pid: int | str = "self") -> int:

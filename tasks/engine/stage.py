@@ -188,6 +188,10 @@ class Context(Protocol):
         """Records metrics in the manifest. `rows_in` and `rows_out` are shown in the table of stages."""
         ...
 
+    def lead(self) -> None:
+        """Ends the build here in every process but the first, for stages that train in several: the first goes on."""
+        ...
+
     def warn(self, message: str) -> None:
         """Records a warning in the manifest and shows it."""
         ...
@@ -274,6 +278,7 @@ class Stage:
         memory: The output that the next state continues, for stages that keep a ledger or a baseline: by default the
             first.
         uses_earlier: Whether its `build` looks at `Context.earlier`.
+        trains: Whether several processes may build it together, as torchrun starts them.
     """
 
     name: str
@@ -287,3 +292,4 @@ class Stage:
     keeps_baseline: bool = False
     memory: str = ""
     uses_earlier: bool = False
+    trains: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from schemas.config.finetune import FinetuneConfig
@@ -14,7 +15,8 @@ from tasks.modeling.artifacts import model_card, save_model
 from tasks.modeling.models import count_parameters
 from tasks.modeling.precision import prepare_process
 from tasks.modeling.stage_training import train_in_stage
-from tasks.modeling.trainer import TrainResult, mean_loss
+from tasks.modeling.training_interface import TrainResult
+from tasks.modeling.validation import mean_loss
 from tasks.tokens.encoding import load_processor
 
 LAST_STEPS = 10
@@ -31,8 +33,8 @@ def finetune(context: Context) -> None:
     """
     config: FinetuneConfig = context.config
     precision = config.precision
-    assert precision != "auto", "the planner resolves it before the key"
-    prepare_process(context.threads)
+    assert precision != "auto" and config.device != "auto", "the planner resolves them before the key"
+    prepare_process(context.threads, config.device, precision)
     folder = context.inputs["model"].folder()
     processor = load_processor(folder)
     splits = {split: read_examples(context.inputs[split], processor, context.threads) for split in ("train", "valid")}
@@ -46,7 +48,8 @@ def finetune(context: Context) -> None:
     def validate(trained: Any) -> float:
         return mean_loss(trained, task.objective, task.valid, task.n_valid, micro_batch_size, precision)
 
-    result = train_in_stage(context, config, task.model, task.objective, task.train, validate, precision)
+    objective = partial(task.objective, z_loss=config.z_loss, label_smoothing=config.label_smoothing)
+    result = train_in_stage(context, config, task.model, objective, task.train, validate, precision)
 
     published = context.folder / "model"
     save_model(task.model, published, folder, _card(config, task, result, len(splits["train"])))
@@ -54,8 +57,7 @@ def finetune(context: Context) -> None:
     context.report(
         rows_in=len(splits["train"]),
         parameters=count_parameters(task.model),
-        steps=config.steps,
-        epochs=round(config.steps * config.batch_size / len(splits["train"]), 4),
+        epochs=round(result.state.samples / len(splits["train"]), 4),
         train_loss=result.mean_loss(LAST_STEPS),
         valid_loss=result.valid_loss,
         valid_examples=task.n_valid,
@@ -78,7 +80,7 @@ def _check_sizes(splits: dict[str, list[Example]], config: FinetuneConfig) -> No
 def _card(config: FinetuneConfig, task: Task, result: TrainResult, examples: int) -> str:
     training = {
         "kind": config.kind,
-        "steps": f"{config.steps:,} of {config.batch_size} examples",
+        "steps": f"{result.steps:,} of {config.batch_size} examples",
         "precision": config.precision,
         "optimiser": f"{config.optimizer.kind}, learning rate {config.learning_rate:g}",
         "training loss": f"{result.mean_loss(LAST_STEPS):.3f} nats",

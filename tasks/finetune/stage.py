@@ -17,4 +17,4 @@ def build(context: Context) -> None:
     finetune(context)
 
 
-STAGE = Stage(name="finetune", version=1, config=FinetuneConfig, outputs=("model",), build=build)
+STAGE = Stage(name="finetune", version=1, config=FinetuneConfig, outputs=("model",), build=build, trains=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 from schemas.tables import EXAMPLES
 from tasks.engine.stage import InputOutput
-from tasks.modeling.objectives import Objective
-from tasks.modeling.trainer import Batches
+from tasks.modeling.objectives import Loss
+from tasks.modeling.training_interface import Batches
 from tasks.tables.parquet import read_table
 from tasks.tokens.encoding import Processor, encode_texts
 
@@ -28,7 +28,7 @@ class Task:
 
     Attributes:
         model: With weights to start from.
-        objective: What is made small.
+        objective: What is made small; takes `z_loss` and `label_smoothing` besides.
         train: Batches of training examples, in an order computed from the seed.
         valid: Batches of validation examples as they lie.
         n_valid: How many of these count.
@@ -37,7 +37,7 @@ class Task:
     """
 
     model: Any
-    objective: Objective
+    objective: Callable[..., Loss]
     train: Batches
     valid: Batches
     n_valid: int

@@ -1,28 +1,20 @@
-"""Muon for hidden matrices, AdamW for everything else; or AdamW alone.
+"""The optimisers of one model: Muon with AdamW, or AdamW, SGD or Adafactor alone, each in three groups of weights.
 
-Muon (Jordan et al., 2024) replaces a matrix's momentum by its nearest semi-orthogonal matrix, found by five
-Newton–Schulz iterations. Its update is scaled by 0.2·sqrt(larger side) (Liu et al., "Muon is scalable for LLM
-training", 2025, section 2.2), which gives it the size of an AdamW update: so one learning rate serves both.
+Weight decay is decoupled everywhere (Loshchilov and Hutter, 2019): it shrinks weights by the learning rate times the
+decay and meets no moment. L1 and L2 penalties are what decay is not: part of the loss, so their gradients pass through
+the optimiser, are clipped, and count in the gradient's norm; the loss that is told is without them.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
-from tasks.modeling.models import unique_parameters
-
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
-"""Coefficients of the quintic iteration: the steepest at 0 that keep singular values within about 0.7 … 1.2."""
-
-NEWTON_SCHULZ_STEPS = 5
-
-ADAMW_RMS = 0.2
-"""Usual root mean square of an AdamW update's entries, which Muon's updates are scaled to."""
+from tasks.modeling.muon import Muon
+from tasks.modeling.parameter_groups import local, parameter_groups, sharded_like
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +22,16 @@ class OptimizerSettings:
     """How weights are updated.
 
     Attributes:
-        kind: `muon` (with AdamW for embeddings, norms and heads) or `adamw`.
+        kind: `muon` (with AdamW for embeddings, norms and heads), `adamw`, `sgd` or `adafactor`.
         learning_rate: Peak rate of all groups.
         embedding_factor: Factor on the rate of embeddings and output heads.
-        weight_decay: Decoupled decay of hidden matrices; embeddings, norms and heads have none.
-        momentum: Muon's (Nesterov).
+        weight_decay: Decoupled decay of hidden matrices.
+        embedding_weight_decay: The same of embeddings and output heads.
+        vector_weight_decay: The same of norms and biases.
+        l1: Weight of the matrices' absolute values in the loss.
+        l2: Weight of half the matrices' squares in the loss.
+        momentum: Muon's (Nesterov) and SGD's.
+        nesterov: Of SGD.
         beta1: AdamW's decay of the first moment.
         beta2: AdamW's decay of the second moment.
         epsilon: AdamW's.
@@ -42,123 +39,107 @@ class OptimizerSettings:
     """
 
     learning_rate: float
-    kind: Literal["muon", "adamw"] = "muon"
+    kind: Literal["muon", "adamw", "sgd", "adafactor"] = "muon"
     embedding_factor: float = 1.0
     weight_decay: float = 0.0
+    embedding_weight_decay: float = 0.0
+    vector_weight_decay: float = 0.0
+    l1: float = 0.0
+    l2: float = 0.0
     momentum: float = 0.95
+    nesterov: bool = True
     beta1: float = 0.9
     beta2: float = 0.95
     epsilon: float = 1e-8
     gradient_clip: float = 1.0
 
 
-def orthogonalize(matrix: torch.Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> torch.Tensor:
-    """Returns approximately U·Vᵀ of the matrix's singular value decomposition.
+@dataclass(frozen=True, slots=True)
+class GradientNorms:
+    """Euclidean norms of a gradient before clipping: of all of it, and of each layer's."""
 
-    Computed in float32: at the sizes that a CPU trains, bfloat16 was no faster.
-
-    Args:
-        matrix: float32[..., rows, columns].
-        steps: Newton–Schulz iterations.
-    """
-    a, b, c = NEWTON_SCHULZ
-    x: torch.Tensor
-    tall = matrix.size(-2) > matrix.size(-1)
-    x = matrix.mT if tall else matrix
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    for _ in range(steps):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.mT if tall else x
-
-
-class Muon(torch.optim.Optimizer):
-    """Muon with Nesterov momentum and decoupled weight decay, for matrices only.
-
-    Matrices of one shape are orthogonalised as one batch.
-    """
-
-    def __init__(
-        self, parameters: list[torch.nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
-    ) -> None:
-        if any(parameter.ndim != 2 for parameter in parameters):
-            raise ValueError("Muon updates matrices only")
-        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Updates every parameter that has a gradient."""
-        assert closure is None
-        for group in self.param_groups:
-            by_shape: dict[torch.Size, list[torch.nn.Parameter]] = {}
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    by_shape.setdefault(parameter.shape, []).append(parameter)
-            for shape, parameters in by_shape.items():
-                updates = orthogonalize(torch.stack([self._momentum(p, group["momentum"]) for p in parameters]))
-                scale = ADAMW_RMS * math.sqrt(max(shape))
-                for parameter, update in zip(parameters, updates, strict=True):
-                    parameter.mul_(1.0 - group["lr"] * group["weight_decay"])
-                    parameter.add_(update, alpha=-group["lr"] * scale)
-
-    def _momentum(self, parameter: torch.nn.Parameter, momentum: float) -> torch.Tensor:
-        assert parameter.grad is not None
-        state = self.state[parameter]
-        if "momentum" not in state:
-            state["momentum"] = torch.zeros_like(parameter)
-        state["momentum"].lerp_(parameter.grad, 1.0 - momentum)
-        return parameter.grad.lerp(state["momentum"], momentum)
+    total: float
+    layers: Mapping[str, float]
 
 
 class Optimizers:
-    """The optimisers of one model, stepped together, with a state that is plain tensors by name."""
+    """The optimisers of one model, stepped together, with a state that is plain tensors by name.
+
+    A step is `average`, which makes the gradient that of the mean loss and measures it, then `step`, or `clear`.
+    """
 
     def __init__(self, model: torch.nn.Module, settings: OptimizerSettings) -> None:
         self._settings = settings
-        self._names = {parameter: name for name, parameter in unique_parameters(model).items()}
-        matrices, embeddings, vectors = _groups(model)
-        kept = {"weight_decay": 0.0, "factor": 1.0}
-        groups: list[dict[str, Any]] = [
-            {**kept, "params": embeddings, "factor": settings.embedding_factor},
-            {**kept, "params": vectors},
-        ]
+        groups = parameter_groups(model)
+        self._matrices = list(groups.matrices.values())
+        named = {**groups.matrices, **groups.embeddings, **groups.vectors}
+        self._names = {parameter: name for name, parameter in named.items()}
+        self._layers = list(groups.layers)
+        self._layer_of = {
+            parameter: number for number, layer in enumerate(groups.layers.values()) for parameter in layer
+        }
+        embeddings: dict[str, Any] = {
+            "params": list(groups.embeddings.values()),
+            "weight_decay": settings.embedding_weight_decay,
+            "factor": settings.embedding_factor,
+        }
+        vectors: dict[str, Any] = {
+            "params": list(groups.vectors.values()),
+            "weight_decay": settings.vector_weight_decay,
+            "factor": 1.0,
+        }
+        matrices: dict[str, Any] = {
+            "params": self._matrices,
+            "weight_decay": settings.weight_decay,
+            "factor": 1.0,
+        }
         self._all: list[torch.optim.Optimizer] = []
-        if settings.kind == "muon" and matrices:
-            self._all.append(Muon(matrices, settings.learning_rate, settings.momentum, settings.weight_decay))
+        if settings.kind == "muon" and self._matrices:
+            self._all.append(Muon(self._matrices, settings.learning_rate, settings.momentum, settings.weight_decay))
+            others = [embeddings, vectors]
         else:
-            groups.append({**kept, "params": matrices, "weight_decay": settings.weight_decay})
-        self._all.append(
-            torch.optim.AdamW(
-                [group for group in groups if group["params"]],
-                lr=settings.learning_rate,
-                betas=(settings.beta1, settings.beta2),
-                eps=settings.epsilon,
-                fused=True,
-            )
-        )
+            others = [embeddings, vectors, matrices]
+        self._all.append(_elementwise([group for group in others if group["params"]], settings))
 
-    def step(self, factor: float, count: float) -> float:
-        """Updates the weights from the gradients of a sum of losses, and clears the gradients.
+    @torch.no_grad()
+    def average(self, divisor: float) -> GradientNorms:
+        """Turns the gradient of a sum of losses into that of their mean, adds penalties, and measures it.
+
+        Args:
+            divisor: What the sum is divided by, a loss scale included.
+        """
+        parameters = [parameter for parameter in self._names if parameter.grad is not None]
+        gradients = [local(parameter.grad) for parameter in parameters if parameter.grad is not None]
+        torch._foreach_div_(gradients, divisor)
+        self._penalize()
+        squares = torch.stack(torch._foreach_norm(gradients)).double().square()
+        layers = torch.tensor([self._layer_of[parameter] for parameter in parameters], device=squares.device)
+        sums = torch.zeros(len(self._layers), dtype=torch.float64, device=squares.device)
+        sums.index_add_(0, layers, squares)
+        if any(hasattr(parameter, "device_mesh") for parameter in parameters):
+            torch.distributed.all_reduce(sums)
+        norms = torch.cat([sums, sums.sum(0, keepdim=True)]).sqrt().tolist()
+        return GradientNorms(norms[-1], dict(zip(self._layers, norms, strict=False)))
+
+    @torch.no_grad()
+    def step(self, factor: float, norm: float) -> None:
+        """Clips the gradient, updates the weights and clears the gradient.
 
         Args:
             factor: The schedule's factor on the learning rate.
-            count: What the sum is divided by to be a mean.
-
-        Returns:
-            The gradient's norm before clipping.
+            norm: The gradient's norm, as `average` returned it.
         """
-        parameters = [parameter for parameter in self._names if parameter.grad is not None]
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        torch._foreach_div_(gradients, count)
-        norm = torch.nn.utils.get_total_norm(gradients)
-        if self._settings.gradient_clip > 0:
-            torch.nn.utils.clip_grads_with_norm_(parameters, self._settings.gradient_clip, norm)
+        limit = self._settings.gradient_clip
+        if 0 < limit < norm:
+            gradients = [local(parameter.grad) for parameter in self._names if parameter.grad is not None]
+            torch._foreach_mul_(gradients, limit / norm)
         for optimizer in self._all:
             for group in optimizer.param_groups:
                 group["lr"] = self._settings.learning_rate * factor * group.get("factor", 1.0)
+                if group.get("decay"):
+                    torch._foreach_mul_([local(p) for p in group["params"]], 1.0 - group["lr"] * group["decay"])
             optimizer.step()
         self.clear()
-        return float(norm)
 
     def clear(self) -> None:
         """Forgets gradients, as those of a step that is given up."""
@@ -166,17 +147,18 @@ class Optimizers:
             optimizer.zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Returns every state tensor as `<parameter>/<name>`."""
+        """Returns every state tensor as `<parameter>/<name>`, sharded ones as they are."""
         return {
             f"{name}/{key}": value
             for parameter, name in self._names.items()
             for optimizer in self._all
             if parameter in optimizer.state
             for key, value in optimizer.state[parameter].items()
+            if value is not None
         }
 
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Takes over what `state` returned, exactly."""
+        """Takes over what `state` returned, made whole, exactly; each process of a sharded model keeps its share."""
         owners = {
             self._names[parameter]: (optimizer, parameter)
             for optimizer in self._all
@@ -188,23 +170,32 @@ class Optimizers:
         for name, value in state.items():
             parameter_name, _, key = name.rpartition("/")
             optimizer, parameter = owners[parameter_name]
-            optimizer.state[parameter][key] = value.clone()
+            counts = key == "step" and not optimizer.defaults.get("fused")  # which torch keeps in the main memory
+            placed = value.clone() if counts else value.to(parameter.device, copy=True)
+            optimizer.state[parameter][key] = sharded_like(placed, parameter)
+
+    def _penalize(self) -> None:
+        settings = self._settings
+        if not (settings.l1 or settings.l2):
+            return
+        chosen = [parameter for parameter in self._matrices if parameter.grad is not None]
+        gradients = [local(parameter.grad) for parameter in chosen if parameter.grad is not None]
+        weights = [local(parameter) for parameter in chosen]
+        if settings.l2:
+            torch._foreach_add_(gradients, weights, alpha=settings.l2)
+        if settings.l1:
+            torch._foreach_add_(gradients, torch._foreach_sign(weights), alpha=settings.l1)
 
 
-def _groups(
-    model: torch.nn.Module,
-) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter], list[torch.nn.Parameter]]:
-    """Splits the parameters into hidden matrices, embeddings and heads, and vectors (norms, biases)."""
-    matrices: list[torch.nn.Parameter] = []
-    embeddings: list[torch.nn.Parameter] = []
-    vectors: list[torch.nn.Parameter] = []
-    for name, parameter in unique_parameters(model).items():
-        if not parameter.requires_grad:
-            continue
-        if parameter.ndim < 2:
-            vectors.append(parameter)
-        elif name.startswith(("lm_head.", "score.")) or "embed_tokens" in name:
-            embeddings.append(parameter)
-        else:
-            matrices.append(parameter)
-    return matrices, embeddings, vectors
+def _elementwise(groups: list[dict[str, Any]], settings: OptimizerSettings) -> torch.optim.Optimizer:
+    """Returns the optimiser of all that Muon does not update."""
+    rate = settings.learning_rate
+    if settings.kind == "sgd":
+        # Its own decay is a penalty: ours is taken from the weights before each step.
+        decoupled = [{**group, "weight_decay": 0.0, "decay": group["weight_decay"]} for group in groups]
+        nesterov = settings.nesterov and settings.momentum > 0
+        return torch.optim.SGD(decoupled, lr=rate, momentum=settings.momentum, nesterov=nesterov, foreach=True)
+    if settings.kind == "adafactor":
+        return torch.optim.Adafactor(groups, lr=rate)
+    betas = (settings.beta1, settings.beta2)
+    return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=settings.epsilon, fused=True)

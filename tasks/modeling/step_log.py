@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 NAME = "steps.jsonl"
 
@@ -25,6 +26,8 @@ class StepRecord:
         loss: Mean over the step, in nats.
         learning_rate: Of the step.
         gradient_norm: Before clipping.
+        accuracy: Share of the predictions that were right, where the objective tells.
+        layer_norms: Gradient norms by layer (`embeddings`, `layer.0` …), before clipping.
         valid_loss: Mean over the validation blocks, where one was computed.
     """
 
@@ -33,6 +36,8 @@ class StepRecord:
     loss: float
     learning_rate: float
     gradient_norm: float
+    accuracy: float | None = None
+    layer_norms: Mapping[str, float] | None = None
     valid_loss: float | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -47,29 +52,43 @@ class StepLog:
     Args:
         folder: Where `steps.jsonl` lies.
         step: Steps done: later records are cut off.
+        writes: Whether it is written; of several processes one does.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, *, writes: bool = True) -> None:
         self.path = folder / NAME
-        self.records = [record for record in _read(self.path) if record.step <= step] if step else []
-        aside = folder / f".{NAME}.{os.getpid()}"
-        aside.write_bytes(b"".join(_line(record) for record in self.records))
-        aside.replace(self.path)
-        self._file = self.path.open("ab")
+        self.records = _read(self.path) if step else []
+        self._writes = writes
+        self._file: BinaryIO | None = None
+        self.cut(step)
+
+    def cut(self, step: int) -> None:
+        """Forgets the steps after one."""
+        self.records = [record for record in self.records if record.step <= step]
+        self.close()
+        if self._writes:
+            aside = self.path.with_name(f".{NAME}.{os.getpid()}")
+            aside.write_bytes(b"".join(_line(record) for record in self.records))
+            aside.replace(self.path)
+            self._file = self.path.open("ab")
 
     def append(self, record: StepRecord) -> None:
         """Adds a step."""
         self.records.append(record)
-        self._file.write(_line(record))
+        if self._file is not None:
+            self._file.write(_line(record))
 
     def sync(self) -> None:
         """Makes sure that what was added survives a crash."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Writes what is pending."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def _line(record: StepRecord) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from schemas.config.pretrain import PretrainConfig
@@ -13,7 +14,8 @@ from tasks.modeling.models import DecoderSpec, build_decoder, count_parameters
 from tasks.modeling.objectives import language_modeling_loss
 from tasks.modeling.precision import prepare_process
 from tasks.modeling.stage_training import train_in_stage
-from tasks.modeling.trainer import TrainResult, mean_loss
+from tasks.modeling.training_interface import TrainResult
+from tasks.modeling.validation import mean_loss
 from tasks.pretrain.blocks import MixedBlocks, Weights, blocks_in_order, mixed_blocks, token_files
 
 LAST_STEPS = 10
@@ -29,8 +31,8 @@ def pretrain(context: Context) -> None:
     """
     config: PretrainConfig = context.config
     precision = config.precision
-    assert precision != "auto", "the planner resolves it before the key"
-    prepare_process(context.threads)
+    assert precision != "auto" and config.device != "auto", "the planner resolves them before the key"
+    prepare_process(context.threads, config.device, precision)
     tokenizer = context.inputs["tokenizer"].folder()
     train_blocks, valid_blocks = _blocks(context, config)
     model = build_decoder(_spec(config, _vocabulary(tokenizer / "tokenizer.json")), config.seed)
@@ -41,7 +43,8 @@ def pretrain(context: Context) -> None:
         batch = valid_blocks.batch
         return mean_loss(trained, language_modeling_loss, batch, n_valid, micro_batch_size, precision)
 
-    result = train_in_stage(context, config, model, language_modeling_loss, train_blocks.batch, validate, precision)
+    objective = partial(language_modeling_loss, z_loss=config.z_loss)
+    result = train_in_stage(context, config, model, objective, train_blocks.batch, validate, precision)
 
     folder = context.folder / "model"
     save_model(model, folder, tokenizer, _card(model, config, train_blocks, result))
@@ -49,9 +52,8 @@ def pretrain(context: Context) -> None:
     context.report(
         rows_in=train_blocks.count,
         parameters=count_parameters(model),
-        steps=config.steps,
         tokens=result.tokens,
-        epochs=round(config.steps * config.batch_size / train_blocks.count, 4),
+        epochs=round(result.state.samples / train_blocks.count, 4),
         train_loss=result.mean_loss(LAST_STEPS),
         valid_loss=result.valid_loss,
         valid_blocks=n_valid,
@@ -100,7 +102,7 @@ def _vocabulary(tokenizer: Any) -> int:
 
 def _card(model: Any, config: PretrainConfig, train_blocks: MixedBlocks, result: TrainResult) -> str:
     training = {
-        "steps": f"{config.steps:,} of {config.batch_size} blocks of {config.context_length} tokens",
+        "steps": f"{result.steps:,} of {config.batch_size} blocks of {config.context_length} tokens",
         "tokens": f"{result.tokens:,}",
         "precision": config.precision,
         "optimiser": f"{config.optimizer.kind}, learning rate {config.learning_rate:g}",

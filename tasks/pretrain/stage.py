@@ -17,4 +17,6 @@ def build(context: Context) -> None:
     pretrain(context)
 
 
-STAGE = Stage(name="pretrain", version=1, config=PretrainConfig, outputs=("model",), build=build, cost="expensive")
+STAGE = Stage(
+    name="pretrain", version=1, config=PretrainConfig, outputs=("model",), build=build, cost="expensive", trains=True
+)

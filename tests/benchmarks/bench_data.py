@@ -33,7 +33,8 @@ sys.path.insert(0, str(ROOT))
 
 from flows.lookup import find_run  # noqa: E402
 from flows.session import Request, manifests_of, prepare  # noqa: E402
-from tasks.engine.launcher import ProcessLauncher, Usage  # noqa: E402
+from tasks.engine.launcher import ProcessLauncher  # noqa: E402
+from tasks.engine.processes import Usage  # noqa: E402
 from tasks.engine.spec import BuildSpec, InputSpec  # noqa: E402
 from tasks.store.store import Store  # noqa: E402
 

@@ -33,7 +33,7 @@ import sentencepiece
 from schemas.config.tokenizer import TokenizerConfig
 from schemas.tables import SHARDED
 from schemas.tokens import BOS, EOS, LANGUAGES, PAD, RESERVED_PIECES, UNK
-from tasks.engine.context import StoredInputFile
+from tasks.engine.inputs import StoredInputFile
 from tasks.engine.stage import Part, StoredFile
 from tasks.pack.encode import encode_shard
 from tasks.store.store import Store

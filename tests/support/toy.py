@@ -13,8 +13,8 @@ from schemas.config.base import Config
 from schemas.errors import NightmillError
 from tasks.engine.child import build
 from tasks.engine.graph import Graph, Node
-from tasks.engine.launcher import Usage
 from tasks.engine.planner import Planner
+from tasks.engine.processes import Usage
 from tasks.engine.runner import Run
 from tasks.engine.spec import BuildResult, BuildSpec
 from tasks.engine.stage import Context, Input, Look, Stage

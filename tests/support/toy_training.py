@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
+from schemas.errors import Interrupted
 from tasks.modeling.checkpoints import Checkpoints
-from tasks.modeling.models import DecoderSpec, build_decoder
+from tasks.modeling.models import DecoderSpec, build_decoder, unique_parameters
 from tasks.modeling.objectives import Batch, language_modeling_loss
 from tasks.modeling.optimizers import OptimizerSettings
 from tasks.modeling.order import Order
 from tasks.modeling.schedules import ScheduleSettings
 from tasks.modeling.step_log import StepRecord
-from tasks.modeling.trainer import Callbacks, TrainResult, TrainSettings, train
+from tasks.modeling.trainer import train
+from tasks.modeling.training_interface import Batches, Callbacks, StepTimings, TrainResult, TrainSettings
+from tasks.modeling.validation import mean_loss
 
 SPEC = DecoderSpec(
     vocabulary=60, hidden_size=16, layers=2, heads=2, kv_heads=1, intermediate_size=24, context_length=16, dropout=0.1
@@ -53,27 +61,76 @@ def toy_train(
     stopping: Callable[[], bool] = lambda: False,
     warn: Callable[[str], None] = lambda message: None,
     on_resume: Callable[[int], None] = lambda step: None,
-    on_step: Callable[[Any, float], None] = lambda record, rate: None,
+    on_step: Callable[[StepRecord, StepTimings], None] = lambda record, timings: None,
+    on_event: Callable[[str], None] = lambda message: None,
+    spec: DecoderSpec = SPEC,
+    batches: Batches = toy_batch,
     **changes: Any,
 ) -> tuple[Any, TrainResult]:
     """Trains the toy with checkpoints in a folder; returns the model and what the training came to."""
-    model = build_decoder(SPEC, seed=0)
+    settings = replace(SETTINGS, **changes)
+    model = build_decoder(spec, seed=0)
     callbacks = Callbacks(
-        evaluate=lambda trained: float(next(trained.parameters()).detach().sum()),
+        evaluate=lambda trained: mean_loss(trained, language_modeling_loss, toy_batch, 7, 3, settings.precision),
         on_step=on_step,
         on_resume=on_resume,
+        on_event=on_event,
         stopping=stopping,
     )
-    settings = replace(SETTINGS, **changes)
-    return model, train(model, language_modeling_loss, toy_batch, settings, Checkpoints(folder, warn), callbacks)
+    return model, train(model, language_modeling_loss, batches, settings, Checkpoints(folder, warn), callbacks)
 
 
-def _tell(record: StepRecord, rate: float) -> None:
-    sys.stdout.write(f"{record.step}\n")
-    sys.stdout.flush()
+def train_process(folder: str, given: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+    """Trains in a process of its own, which may be killed; leaves `final-<rank>.safetensors` and `told-<rank>.json`.
+
+    Args:
+        folder: Where checkpoints go.
+        given: Changes of `SETTINGS`; also `stop_after`, a step to be stopped after, `lose`, a rank that kills itself at
+            a step unless it has done so before, and `read`, a file to which positions that are read are added.
+        environment: Which of several processes it is.
+    """
+    os.environ.update(environment)
+    torch.set_num_threads(1)
+    own, rank = Path(folder), os.environ.get("RANK", "0")
+    given = dict(given)
+    stop_after, lose, read = (given.pop(name, None) for name in ("stop_after", "lose", "read"))
+    if "optimizer" in given:
+        given["optimizer"] = replace(SETTINGS.optimizer, **given["optimizer"])
+    told: dict[str, Any] = {"resumed": [], "events": [], "records": []}
+    reached = 0
+
+    def on_step(record: StepRecord, timings: StepTimings) -> None:
+        nonlocal reached
+        reached = record.step
+        if rank == "0":
+            sys.stdout.write(f"{record.step}\n")
+            sys.stdout.flush()
+        if lose == [int(rank), reached] and not (own / "lost").exists():
+            (own / "lost").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def batches(position: int, count: int) -> Batch:
+        if read is not None:
+            with Path(read).open("a") as file:
+                file.write("".join(f"{place}\n" for place in range(position, position + count)))
+        return toy_batch(position, count)
+
+    with contextlib.suppress(Interrupted):
+        model, result = toy_train(
+            own,
+            batches=batches,
+            stopping=lambda: stop_after is not None and reached >= stop_after,
+            on_step=on_step,
+            on_event=told["events"].append,
+            on_resume=told["resumed"].append,
+            **given,
+        )
+        told["records"] = [record.to_json() for record in result.records]
+        told["bit_exact"] = result.bit_exact
+        weights = {name: parameter.detach() for name, parameter in unique_parameters(model).items()}
+        save_file(weights, own / f"final-{rank}.safetensors")
+    (own / f"told-{rank}.json").write_text(json.dumps(told))
 
 
 if __name__ == "__main__":
-    # Trains in the folder given and tells each step, so that a test can kill the process after one of them.
-    torch.set_num_threads(1)
-    toy_train(Path(sys.argv[1]), on_step=_tell, steps=int(sys.argv[2]))
+    train_process(sys.argv[1], json.loads(sys.argv[2]), {})

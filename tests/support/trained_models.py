@@ -90,7 +90,7 @@ def train_stage(
     spec = BuildSpec(
         node=stage.name,
         stage=stage.name,
-        settings=config.model_dump(),
+        settings=config.resolved("x86_64").model_dump(),  # as a plan does, for this class of host
         inputs={name: stored(source) for name, source in inputs.items()},
         date="2026-01-01",
         code="",

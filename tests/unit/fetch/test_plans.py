@@ -20,8 +20,8 @@ from schemas.errors import NightmillError
 from tasks.collect.stage import STAGE as COLLECT
 from tasks.engine.child import build
 from tasks.engine.graph import Graph, Node
-from tasks.engine.launcher import Usage
 from tasks.engine.planner import Planner
+from tasks.engine.processes import Usage
 from tasks.engine.runner import Run
 from tasks.engine.sight import StoreSight
 from tasks.engine.spec import BuildResult, BuildSpec

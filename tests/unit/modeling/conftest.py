@@ -1,4 +1,4 @@
-"""A toy decoder, and a toy training of it that takes a second."""
+"""All of it computes with one thread: the toys are too small for more, and bytes depend on it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="package")
 def one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

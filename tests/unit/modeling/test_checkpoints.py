@@ -11,8 +11,7 @@ from toy_training import SETTINGS, toy_train
 
 from schemas.errors import Interrupted, StageFailed
 from tasks.modeling.checkpoints import Checkpoints
-from tasks.modeling.models import DecoderSpec, build_decoder
-from tasks.modeling.optimizers import Optimizers, OptimizerSettings
+from tasks.modeling.models import DecoderSpec
 
 
 def _flip(path: Path) -> None:
@@ -44,6 +43,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_only_the_newest_two_are_kept_and_nothing_is_left_aside(trained: Path) -> None:
     assert sorted(path.name for path in trained.iterdir()) == ["step-00000006", "step-00000009", "steps.jsonl"]
     assert sorted(path.name for path in (trained / "step-00000009").iterdir()) == [
+        "average.safetensors",
         "digests.json",
         "model.safetensors",
         "optimizer.safetensors",
@@ -89,10 +89,8 @@ def test_what_a_kill_left_half_written_is_swept_away(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_model_is_refused(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "copy")
-    model = build_decoder(DecoderSpec(60, 32, 2, 2, 1, 24, 16), seed=0)
-    optimizers = Optimizers(model, OptimizerSettings(learning_rate=0.1))
     with pytest.raises(StageFailed, match="another model"):
-        Checkpoints(tmp_path / "copy", pytest.fail).load(model, optimizers)
+        toy_train(tmp_path / "copy", spec=DecoderSpec(60, 32, 2, 2, 1, 24, 16))
 
 
 def test_a_stop_before_the_first_step_leaves_no_checkpoint(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
 from tasks.modeling.models import DecoderSpec, build_decoder
-from tasks.modeling.optimizers import ADAMW_RMS, Muon, Optimizers, OptimizerSettings, orthogonalize
+from tasks.modeling.muon import ADAMW_RMS, Muon, orthogonalize
+from tasks.modeling.optimizers import Optimizers, OptimizerSettings
 
 SPEC = DecoderSpec(vocabulary=40, hidden_size=16, layers=2, heads=2, kv_heads=1, intermediate_size=24, context_length=8)
 
@@ -71,24 +73,25 @@ def test_only_hidden_matrices_decay() -> None:
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    optimizers.step(factor=1.0, count=1)
+    optimizers.step(factor=1.0, norm=optimizers.average(1).total)
     for name, parameter in model.named_parameters():
         expected = before[name] * (0.95 if "proj" in name else 1.0)
         torch.testing.assert_close(parameter.detach(), expected)
 
 
-@pytest.mark.parametrize("kind", ["muon", "adamw"])
+@pytest.mark.parametrize("kind", ["muon", "adamw", "sgd", "adafactor"])
 def test_the_gradient_is_averaged_and_its_norm_is_told_before_clipping(kind: str) -> None:
     model = build_decoder(SPEC, seed=0)
     optimizers = Optimizers(model, OptimizerSettings(learning_rate=0.1, kind=kind, gradient_clip=1e-9))
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
-    norm = optimizers.step(factor=0.0, count=4)
+    norm = optimizers.average(4).total
+    optimizers.step(factor=0.0, norm=norm)
     assert norm == pytest.approx(math.sqrt(sum(p.numel() for p in model.parameters())) / 4)
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("kind", ["muon", "adamw"])
+@pytest.mark.parametrize("kind", ["muon", "adamw", "sgd", "adafactor"])
 def test_a_state_taken_over_continues_with_equal_bytes(kind: str) -> None:
     settings = OptimizerSettings(learning_rate=0.01, kind=kind, weight_decay=0.1)
 
@@ -96,7 +99,7 @@ def test_a_state_taken_over_continues_with_equal_bytes(kind: str) -> None:
         generator = torch.Generator().manual_seed(seed)
         for parameter in model.parameters():
             parameter.grad = torch.randn(parameter.shape, generator=generator)
-        optimizers.step(factor=1.0, count=1)
+        optimizers.step(factor=1.0, norm=optimizers.average(1).total)
 
     model = build_decoder(SPEC, seed=0)
     optimizers = Optimizers(model, settings)
@@ -109,3 +112,65 @@ def test_a_state_taken_over_continues_with_equal_bytes(kind: str) -> None:
         step(model, optimizers, seed)
         step(copy, successor, seed)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), copy.parameters(), strict=True))
+
+
+REFERENCES: dict[str, Any] = {
+    "sgd": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True),
+    "adamw": lambda p: torch.optim.AdamW(p, lr=0.05, betas=(0.8, 0.9), eps=1e-6, weight_decay=0.0),
+    "adafactor": lambda p: torch.optim.Adafactor(p, lr=0.05, weight_decay=0.0),
+}
+
+
+@pytest.mark.parametrize("kind", REFERENCES)
+def test_each_kind_follows_torchs_own_with_decay_taken_from_the_weights_first(kind: Any) -> None:
+    settings = OptimizerSettings(
+        learning_rate=0.05,
+        kind=kind,
+        weight_decay=0.1,
+        momentum=0.9,
+        beta1=0.8,
+        beta2=0.9,
+        epsilon=1e-6,
+        gradient_clip=0.0,
+    )
+    ours, theirs = build_decoder(SPEC, seed=0), build_decoder(SPEC, seed=0)
+    optimizers, reference = Optimizers(ours, settings), REFERENCES[kind](list(theirs.parameters()))
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            one.grad = torch.randn(one.shape, generator=generator)
+            other.grad = one.grad / 4
+        optimizers.step(factor=1.0, norm=optimizers.average(4).total)
+        with torch.no_grad():
+            for name, parameter in theirs.named_parameters():
+                parameter.mul_(1 - 0.05 * 0.1 if "proj" in name else 1.0)
+        reference.step()
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5 if kind != "adafactor" else 1e-3, rtol=1e-4)
+
+
+def test_penalties_are_the_gradient_of_what_they_add_to_the_loss() -> None:
+    model = build_decoder(SPEC, seed=0)
+    settings = OptimizerSettings(learning_rate=0.1, l1=0.3, l2=0.7)
+    optimizers = Optimizers(model, settings)
+    matrices = [p for name, p in model.named_parameters() if "proj" in name]
+    penalty = sum(0.3 * p.abs().sum() + 0.35 * p.square().sum() for p in matrices)
+    expected = torch.autograd.grad(penalty, matrices)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    norms = optimizers.average(5)
+    for parameter, gradient in zip(matrices, expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)
+    assert norms.layers["embeddings"] == 0 and norms.layers["layer.0"] > 0
+    assert norms.total == pytest.approx(math.sqrt(sum(norm**2 for norm in norms.layers.values())))
+
+
+def test_a_clipped_gradient_has_the_norm_it_is_clipped_to() -> None:
+    model = build_decoder(SPEC, seed=0)
+    before = [p.detach().clone() for p in model.parameters()]
+    optimizers = Optimizers(model, OptimizerSettings(1.0, kind="sgd", momentum=0.0, gradient_clip=0.5))
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizers.step(factor=1.0, norm=optimizers.average(1).total)
+    moved = sum(float((p - old).detach().square().sum()) for p, old in zip(model.parameters(), before, strict=True))
+    assert math.sqrt(moved) == pytest.approx(0.5, rel=1e-4)

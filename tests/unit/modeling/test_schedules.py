@@ -10,7 +10,7 @@ from tasks.modeling.schedules import ScheduleSettings, learning_rate_factor
 
 
 @given(
-    shape=st.sampled_from(["cosine", "wsd", "constant"]),
+    shape=st.sampled_from(["cosine", "linear", "wsd", "constant"]),
     steps=st.integers(1, 200),
     warmup=st.integers(0, 250),
     decay=st.floats(0.01, 1),
@@ -38,4 +38,11 @@ def test_cosine_ends_at_its_final_factor() -> None:
     settings = ScheduleSettings("cosine", warmup_steps=0, final_factor=0.1)
     assert learning_rate_factor(0, 100, settings) == 1.0
     assert learning_rate_factor(50, 100, settings) == pytest.approx(0.55)
+    assert learning_rate_factor(100, 100, settings) == pytest.approx(0.1)
+
+
+def test_linear_falls_from_the_warmups_end_to_its_final_factor() -> None:
+    settings = ScheduleSettings("linear", warmup_steps=20, final_factor=0.1)
+    assert learning_rate_factor(20, 100, settings) == 1.0
+    assert learning_rate_factor(60, 100, settings) == pytest.approx(0.55)
     assert learning_rate_factor(100, 100, settings) == pytest.approx(0.1)
