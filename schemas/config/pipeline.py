@@ -105,5 +105,6 @@ class PipelineConfig(Config):
                 "clean": self.clean.model_copy(update={"word_lists": word_lists}),
                 "examples": examples,
                 "decontaminate": self.decontaminate.model_copy(update={"evaluations": evaluations}),
+                "pretrain": self.pretrain.located(place),
             }
         )

@@ -135,8 +135,9 @@ class Planner:
 
     @property
     def pins(self) -> dict[str, str]:
-        """Node → version that its reference led to when the run was created."""
-        return {name: entry.version for name, entry in self._pinned.items() if entry is not None}
+        """Node, or other reference that a look followed → version that it led to when the run was created."""
+        followed = {name: version for look in self._looks.values() for name, version in look.pins.items()}
+        return {name: entry.version for name, entry in self._pinned.items() if entry is not None} | followed
 
     def settings(self, name: str) -> Any:
         """Returns a node's settings with every `auto` resolved for the host."""

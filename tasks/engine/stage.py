@@ -222,6 +222,7 @@ class Look:
         held: Why the stage must wait; the rest is empty.
         hint: What to do about what is held.
         warnings: What every run should say, though it changes nothing that is built.
+        pins: References that were followed, and the versions they led to: recorded with the run.
     """
 
     identity: JSON
@@ -230,6 +231,7 @@ class Look:
     held: str = ""
     hint: str = ""
     warnings: tuple[str, ...] = ()
+    pins: Mapping[str, str] = field(default_factory=dict)
 
 
 class StatCache(Protocol):

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from schemas.architectures import FAMILIES, TITLES
 from schemas.config.pretrain import PretrainConfig
 from schemas.errors import StageFailed
 from tasks.engine.stage import Context
 from tasks.modeling.artifacts import model_card, save_model
-from tasks.modeling.models import DecoderSpec, build_decoder, count_parameters
-from tasks.modeling.objectives import language_modeling_loss
+from tasks.modeling.models import count_parameters
 from tasks.modeling.order import Order
 from tasks.modeling.precision import prepare_process
 from tasks.modeling.stage_training import train_in_stage
 from tasks.modeling.trainer import TrainResult, mean_loss
 from tasks.pretrain.blocks import Blocks, token_files
+from tasks.pretrain.pieces import read_pieces
+from tasks.pretrain.samples import learning
+from tasks.pretrain.starting import starting_model
 
 LAST_STEPS = 10
 """The final training loss is the mean of so many last steps: one step's is noise."""
 
+_USES = {
+    "causal": "It continues text; it was not taught to answer.",
+    "masked": "It fills in `<mask>`; texts stand between `<s>` and `</s>`.",
+    "span_corruption": (
+        "It reads a text without `<s>` in which `<sentinel_0>`, `<sentinel_1>`, … stand for missing spans, and writes "
+        "each span after its sentinel."
+    ),
+    "infilling": "It reads a text without `<s>` in which `<mask>` stands for missing spans, and writes it whole.",
+}
+
 
 def pretrain(context: Context) -> None:
-    """Trains a decoder as `context.config` says and publishes it as the output `model`.
+    """Trains a model as `context.config` says and publishes it as the output `model`.
 
     Raises:
         StageFailed: The data do not fill a batch or a context, or the loss is no number.
+        ConfigError: The model to start from does not suit.
         Interrupted: The run is to stop; a checkpoint is kept.
     """
     config: PretrainConfig = context.config
@@ -33,16 +46,19 @@ def pretrain(context: Context) -> None:
     assert precision != "auto", "the planner resolves it before the key"
     prepare_process(context.threads)
     tokenizer = context.inputs["tokenizer"].folder()
+    pieces = read_pieces(tokenizer / "tokenizer.json")
     train_blocks, valid_blocks = _blocks(context, config)
-    model = build_decoder(_spec(config, _vocabulary(tokenizer / "tokenizer.json")), config.seed)
+    model = starting_model(context, config, pieces)
+    learnt = learning(config.objective.of(config.model.architecture), model, pieces, config.seed)
+    objective = learnt.objective
     micro_batch_size = min(config.micro_batch_size, config.batch_size)
     n_valid = min(config.valid_blocks, valid_blocks.count)
 
     def validate(trained: Any) -> float:
-        batch = valid_blocks.batch
-        return mean_loss(trained, language_modeling_loss, batch, n_valid, micro_batch_size, precision)
+        return mean_loss(trained, objective, learnt.samples(valid_blocks.batch), n_valid, micro_batch_size, precision)
 
-    result = train_in_stage(context, config, model, language_modeling_loss, train_blocks.batch, validate, precision)
+    samples = learnt.samples(train_blocks.batch)
+    result = train_in_stage(context, config, model, objective, samples, validate, precision)
 
     folder = context.folder / "model"
     save_model(model, folder, tokenizer, _card(model, config, train_blocks, result))
@@ -82,34 +98,13 @@ def _blocks(context: Context, config: PretrainConfig) -> tuple[Blocks, Blocks]:
     return Blocks(sets["train"], length, Order(blocks, config.seed)), Blocks(sets["valid"], length)
 
 
-def _spec(config: PretrainConfig, vocabulary: int) -> DecoderSpec:
-    shape = config.model
-    return DecoderSpec(
-        vocabulary=vocabulary,
-        hidden_size=shape.hidden_size,
-        layers=shape.layers,
-        heads=shape.heads,
-        kv_heads=shape.kv_heads,
-        intermediate_size=shape.intermediate_size,
-        context_length=config.context_length,
-        tied_embeddings=shape.tied_embeddings,
-        dropout=shape.dropout,
-    )
-
-
-def _vocabulary(tokenizer: Any) -> int:
-    """Returns the number of pieces in a tokenizer.json."""
-    if not tokenizer.is_file():
-        raise StageFailed("the folder of the tokenizer has no tokenizer.json", where="tokenizer")
-    return len(json.loads(tokenizer.read_bytes())["model"]["vocab"])
-
-
 def _card(model: Any, config: PretrainConfig, train_blocks: Blocks, result: TrainResult) -> str:
     tokens = train_blocks.tokens
     training = {
         "steps": f"{config.steps:,} of {config.batch_size} blocks of {config.context_length} tokens",
         "tokens": f"{result.tokens:,}",
         "precision": config.precision,
+        "objective": str(config.objective.of(config.model.architecture).kind),
         "optimiser": f"{config.optimizer.kind}, learning rate {config.learning_rate:g}",
         "training loss": f"{result.mean_loss(LAST_STEPS):.3f} nats a token",
         "validation loss": f"{result.valid_loss:.3f} nats a token",
@@ -118,8 +113,10 @@ def _card(model: Any, config: PretrainConfig, train_blocks: Blocks, result: Trai
         f"{tokens.n_documents:,} documents of {tokens.n_tokens:,} tokens, English and Chinese, cleaned and "
         "deduplicated; their origins and licences are in the artifact of the stage `collect`."
     )
+    objective = config.objective.of(config.model.architecture)
+    kind = {"decoder": "CausalLM", "encoder": "MaskedLM", "encoder-decoder": "Seq2SeqLM"}
     use = (
-        "`AutoModelForCausalLM.from_pretrained` and `AutoTokenizer.from_pretrained` load this folder. It continues "
-        "text; it was not taught to answer."
+        f"`AutoModelFor{kind[FAMILIES[config.model.architecture]]}.from_pretrained` and "
+        "`AutoTokenizer.from_pretrained` load this folder. " + _USES[str(objective.kind)]
     )
-    return model_card("Pretrained decoder", model, training, data, use)
+    return model_card(f"Pretrained {TITLES[config.model.architecture]}", model, training, data, use)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from schemas.config.pretrain import PretrainConfig
 from tasks.engine.stage import Context, Stage
+from tasks.pretrain.look import look
 
 
 def build(context: Context) -> None:
@@ -17,4 +18,12 @@ def build(context: Context) -> None:
     pretrain(context)
 
 
-STAGE = Stage(name="pretrain", version=1, config=PretrainConfig, outputs=("model",), build=build, cost="expensive")
+STAGE = Stage(
+    name="pretrain",
+    version=1,
+    config=PretrainConfig,
+    outputs=("model",),
+    build=build,
+    cost="expensive",
+    look=look,
+)

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
+from tasks.modeling.architectures.spec import ModelSpec
 from tasks.modeling.checkpoints import Checkpoints
-from tasks.modeling.models import DecoderSpec, build_decoder
+from tasks.modeling.models import build_model
 from tasks.modeling.objectives import Batch, language_modeling_loss
 from tasks.modeling.optimizers import OptimizerSettings
 from tasks.modeling.order import Order
@@ -19,7 +20,7 @@ from tasks.modeling.schedules import ScheduleSettings
 from tasks.modeling.step_log import StepRecord
 from tasks.modeling.trainer import Callbacks, TrainResult, TrainSettings, train
 
-SPEC = DecoderSpec(
+SPEC = ModelSpec(
     vocabulary=60, hidden_size=16, layers=2, heads=2, kv_heads=1, intermediate_size=24, context_length=16, dropout=0.1
 )
 """With dropout, so that a resume must restore the random generators too."""
@@ -57,7 +58,7 @@ def toy_train(
     **changes: Any,
 ) -> tuple[Any, TrainResult]:
     """Trains the toy with checkpoints in a folder; returns the model and what the training came to."""
-    model = build_decoder(SPEC, seed=0)
+    model = build_model(SPEC, seed=0)
     callbacks = Callbacks(
         evaluate=lambda trained: float(next(trained.parameters()).detach().sum()),
         on_step=on_step,

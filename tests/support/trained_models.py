@@ -16,8 +16,9 @@ from schemas.tables import EXAMPLES
 from tasks.engine.context import BuildContext
 from tasks.engine.spec import BuildSpec, InputSpec
 from tasks.engine.stage import Stage
+from tasks.modeling.architectures.spec import ModelSpec
 from tasks.modeling.artifacts import save_model
-from tasks.modeling.models import DecoderSpec, build_decoder
+from tasks.modeling.models import build_model
 from tasks.store.store import Store
 from tasks.tables.parquet import write_table
 from tasks.tokenizer.hugging_face import write_folder
@@ -46,8 +47,8 @@ def write_tokens(folder: Path, tokenizer: Path, english: int, chinese: int) -> P
 def write_decoder(folder: Path, tokenizer: Path, context: int = 64) -> Path:
     """Writes an untrained decoder's folder, as `pretrain` publishes it."""
     vocabulary = small_processor(tokenizer).get_piece_size()
-    spec = DecoderSpec(vocabulary, 32, 1, heads=2, kv_heads=1, intermediate_size=48, context_length=context)
-    save_model(build_decoder(spec, seed=0), folder, tokenizer, "# A model\n")
+    spec = ModelSpec(vocabulary, 32, 1, heads=2, kv_heads=1, intermediate_size=48, context_length=context)
+    save_model(build_model(spec, seed=0), folder, tokenizer, "# A model\n")
     return folder
 
 

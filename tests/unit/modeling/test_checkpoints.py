@@ -10,8 +10,9 @@ import pytest
 from toy_training import SETTINGS, toy_train
 
 from schemas.errors import Interrupted, StageFailed
+from tasks.modeling.architectures.spec import ModelSpec
 from tasks.modeling.checkpoints import Checkpoints
-from tasks.modeling.models import DecoderSpec, build_decoder
+from tasks.modeling.models import build_model
 from tasks.modeling.optimizers import Optimizers, OptimizerSettings
 
 
@@ -89,7 +90,7 @@ def test_what_a_kill_left_half_written_is_swept_away(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_model_is_refused(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "copy")
-    model = build_decoder(DecoderSpec(60, 32, 2, 2, 1, 24, 16), seed=0)
+    model = build_model(ModelSpec(60, 32, 2, 2, 1, 24, 16), seed=0)
     optimizers = Optimizers(model, OptimizerSettings(learning_rate=0.1))
     with pytest.raises(StageFailed, match="another model"):
         Checkpoints(tmp_path / "copy", pytest.fail).load(model, optimizers)

@@ -7,10 +7,11 @@ import math
 import pytest
 import torch
 
-from tasks.modeling.models import DecoderSpec, build_decoder
+from tasks.modeling.architectures.spec import ModelSpec
+from tasks.modeling.models import build_model
 from tasks.modeling.optimizers import ADAMW_RMS, Muon, Optimizers, OptimizerSettings, orthogonalize
 
-SPEC = DecoderSpec(vocabulary=40, hidden_size=16, layers=2, heads=2, kv_heads=1, intermediate_size=24, context_length=8)
+SPEC = ModelSpec(vocabulary=40, hidden_size=16, layers=2, heads=2, kv_heads=1, intermediate_size=24, context_length=8)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (24, 16), (16, 24), (3, 16, 40)])
@@ -66,7 +67,7 @@ def test_muons_update_has_the_size_of_an_adamw_update() -> None:
 
 
 def test_only_hidden_matrices_decay() -> None:
-    model = build_decoder(SPEC, seed=0)
+    model = build_model(SPEC, seed=0)
     optimizers = Optimizers(model, OptimizerSettings(learning_rate=0.1, weight_decay=0.5))
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     for parameter in model.parameters():
@@ -79,7 +80,7 @@ def test_only_hidden_matrices_decay() -> None:
 
 @pytest.mark.parametrize("kind", ["muon", "adamw"])
 def test_the_gradient_is_averaged_and_its_norm_is_told_before_clipping(kind: str) -> None:
-    model = build_decoder(SPEC, seed=0)
+    model = build_model(SPEC, seed=0)
     optimizers = Optimizers(model, OptimizerSettings(learning_rate=0.1, kind=kind, gradient_clip=1e-9))
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
@@ -98,10 +99,10 @@ def test_a_state_taken_over_continues_with_equal_bytes(kind: str) -> None:
             parameter.grad = torch.randn(parameter.shape, generator=generator)
         optimizers.step(factor=1.0, count=1)
 
-    model = build_decoder(SPEC, seed=0)
+    model = build_model(SPEC, seed=0)
     optimizers = Optimizers(model, settings)
     step(model, optimizers, 1)
-    copy = build_decoder(SPEC, seed=5)
+    copy = build_model(SPEC, seed=5)
     copy.load_state_dict(model.state_dict())
     successor = Optimizers(copy, settings)
     successor.load(optimizers.state())

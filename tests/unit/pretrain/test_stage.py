@@ -11,8 +11,8 @@ import torch
 from trained_models import train_stage, write_tokenizer, write_tokens
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from schemas.config.model import ModelConfig
 from schemas.config.pretrain import PretrainConfig
-from schemas.config.training import ModelConfig
 from schemas.errors import Interrupted, StageFailed
 from tasks.pretrain.stage import STAGE
 from tasks.store.store import Store

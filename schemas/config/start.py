@@ -1,0 +1,61 @@
+"""What a pretraining starts from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.config.base import EXECUTION, Config
+
+
+class ScratchStart(Config):
+    """New weights, drawn from the seed."""
+
+    kind: Literal["scratch"] = "scratch"
+
+
+class FolderStart(Config):
+    """The weights of a Hugging Face folder. What counts is the bytes it holds, not where it lies."""
+
+    kind: Literal["folder"]
+    path: Annotated[Path, EXECUTION]
+    """The folder: `config.json`, `tokenizer.json` and safetensors; relative to the configuration file."""
+
+
+class ReferenceStart(Config):
+    """The weights of a model in this store, such as another pipeline's.
+
+    What the reference leads to is looked up once, when a run is created, and recorded with the run. What counts is the
+    bytes of the model.
+    """
+
+    kind: Literal["reference"]
+    reference: Annotated[str, EXECUTION, Field(pattern=r"^[^/]+/[^/]+$")]
+    """`PIPELINE/STAGE`, such as `base/pretrain` or `base/finetune.titles`."""
+    version: Annotated[str, EXECUTION] = ""
+    """A version of it (`nightmill ls`); left out, the latest."""
+
+
+class ContinueStart(Config):
+    """This pipeline's own model of an earlier night; new weights on the first.
+
+    The parent is the latest model of a night before the run's date. It is chosen when a run is created, and counts by
+    its bytes: a run that is repeated has the parent it had, and one that brings nothing new trains nothing. `steps`,
+    the warmup and the schedule of `pretrain` are those of each night.
+    """
+
+    kind: Literal["continue"]
+    steps: int | None = Field(default=None, ge=1)
+    """Optimiser steps of a night that has a parent; left out, `pretrain.steps`."""
+    learning_rate: float | None = Field(default=None, gt=0.0)
+    """Highest learning rate of such a night; left out, `pretrain.learning_rate`."""
+    replay: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Share of the blocks that come from documents which earlier nights trained on; the rest are new tonight. 1 trains
+    on old and new alike, as they come."""
+    optimizer: Literal["keep", "reset"] = "reset"
+    """Whether the optimisers go on from the parent's state or begin anew."""
+
+
+StartConfig = Annotated[ScratchStart | FolderStart | ReferenceStart | ContinueStart, Field(discriminator="kind")]
