@@ -4,17 +4,17 @@
 at these sizes. Parameters are counted with a vocabulary of 8,192 and tied embeddings; other vocabularies change the
 embeddings alone. What the dial gives for a decoder of Llama's kind:
 
-    size   hidden_size  layers  heads  kv_heads  intermediate_size  parameters
-    1m              96       2      3         3                256   1,005,024
-    2m             160       2      5         5                448   1,946,720
-    5m             256       4      4         2                640   4,852,992
-    10m            320       7      5         5                832  10,089,920
-    20m            448       7      7         7               1152  20,130,880
-    50m            640      10     10         5               1600  48,266,880
-    100m           832      12     13        13               2112 102,982,464
-    200m          1024      17     16         8               2560 195,593,216
-    500m          1408      20     22        11               3520 494,053,760
-    1b            1792      28     28        14               4480 958,998,528
+    size   hidden_size  layers  heads  kv_heads  intermediate_size   parameters
+    1m              96       2      3         3                256    1,008,096
+    2m             160       2      5         5                448    1,946,400
+    5m             256       4      4         2                640    4,851,968
+    10m            320       6      5         5                832    9,875,520
+    20m            448       7      7         7               1152   20,134,464
+    50m            640      10     10         5               1600   48,264,320
+    100m           768      15     12         6               1920   99,212,544
+    200m          1024      17     16         8               2560  195,595,264
+    500m          1408      23     22        11               3520  490,365,568
+    1b            1792      28     28        14               4480  958,893,824
 
 Other architectures get the width and depth at which they have that many parameters; those with an encoder and a decoder
 share the layers between both.

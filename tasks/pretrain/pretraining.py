@@ -22,6 +22,9 @@ from tasks.pretrain.starting import starting_model
 LAST_STEPS = 10
 """The final training loss is the mean of so many last steps: one step's is noise."""
 
+FEWEST_DOCUMENTS = 2
+"""Documents of a split that can be trained on or measured with."""
+
 _USES = {
     "causal": "It continues text; it was not taught to answer.",
     "masked": "It fills in `<mask>`; texts stand between `<s>` and `</s>`.",
@@ -82,6 +85,13 @@ def _blocks(context: Context, config: PretrainConfig) -> tuple[Blocks, Blocks]:
     length = config.context_length
     sets = {split: token_files(split, context.inputs[split]) for split in ("train", "valid")}
     for split, tokens in sets.items():
+        if tokens.n_documents < FEWEST_DOCUMENTS:
+            raise StageFailed(
+                f"a split of {tokens.n_documents} document{'' if tokens.n_documents == 1 else 's'}: what is learnt or "
+                "measured would be that text and not a language",
+                where=split,
+                hint="give more documents, or a larger share of them to this split (`shard`)",
+            )
         if tokens.n_tokens <= length:
             raise StageFailed(
                 f"{tokens.n_tokens} tokens do not fill one context of {length}",

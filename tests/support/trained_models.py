@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from token_stages import chinese_texts, english_texts, small_model, small_processor
 
 from schemas.config.base import Config
+from schemas.config.pretrain import PretrainConfig
 from schemas.manifest import FileRecord
 from schemas.tables import EXAMPLES
 from tasks.engine.context import BuildContext
@@ -63,12 +65,29 @@ def write_examples(folder: Path, examples: list[tuple[str, str]]) -> Path:
     return folder
 
 
+def pretrain_config(architecture: str, **changes: Any) -> PretrainConfig:
+    """Settings of a pretraining of 8 small steps, resolved as a planner does."""
+    settings: dict[str, Any] = {
+        "model": {"architecture": architecture, "hidden_size": 32, "layers": 1, "heads": 2, "dropout": 0.1},
+        "context_length": 64,
+        "steps": 8,
+        "batch_size": 4,
+        "micro_batch_size": 2,
+        "precision": "fp32",
+        "valid_blocks": 4,
+        "evaluate_every": 0,
+        "checkpoint_every": 3,
+    }
+    return PretrainConfig.model_validate({**settings, **changes}).resolved("x86_64")
+
+
 def train_stage(
     folder: Path,
     stage: Stage,
     config: Config,
     inputs: Mapping[str, Path],
     stopping: Callable[[], bool] = lambda: False,
+    look: Any = None,
 ) -> tuple[dict[str, bytes], BuildContext]:
     """Builds a stage in this process; checkpoints of an earlier call with the same folder are gone on from.
 
@@ -91,8 +110,9 @@ def train_stage(
     spec = BuildSpec(
         node=stage.name,
         stage=stage.name,
-        settings=config.model_dump(),
+        settings=config.model_dump(mode="json"),
         inputs={name: stored(source) for name, source in inputs.items()},
+        look=look,
         date="2026-01-01",
         code="",
         store=str(store.root),
