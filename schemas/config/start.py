@@ -42,8 +42,8 @@ class ContinueStart(Config):
     """This pipeline's own model of an earlier night; new weights on the first.
 
     The parent is the latest model of a night before the run's date. It is chosen when a run is created, and counts by
-    its bytes: a run that is repeated has the parent it had, and one that brings nothing new trains nothing. `steps`,
-    the warmup and the schedule of `pretrain` are those of each night.
+    its bytes: a run that is repeated has the parent it had, and one that brings nothing new trains nothing. The
+    schedule of `pretrain` is that of each night: the learning rate warms up again, and the optimisers begin anew.
     """
 
     kind: Literal["continue"]
@@ -51,11 +51,11 @@ class ContinueStart(Config):
     """Optimiser steps of a night that has a parent; left out, `pretrain.steps`."""
     learning_rate: float | None = Field(default=None, gt=0.0)
     """Highest learning rate of such a night; left out, `pretrain.learning_rate`."""
-    replay: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Share of the blocks that come from documents which earlier nights trained on; the rest are new tonight. 1 trains
-    on old and new alike, as they come."""
-    optimizer: Literal["keep", "reset"] = "reset"
-    """Whether the optimisers go on from the parent's state or begin anew."""
+    warmup_steps: int | None = Field(default=None, ge=0)
+    """Steps of linear rise of such a night; left out, `pretrain.schedule.warmup_steps`."""
+    replay: float | None = Field(default=0.5, ge=0.0, lt=1.0)
+    """Share of such a night's blocks that hold text which the parent was trained on; the rest hold mostly new text.
+    None reads old and new alike, as they lie."""
 
 
 StartConfig = Annotated[ScratchStart | FolderStart | ReferenceStart | ContinueStart, Field(discriminator="kind")]

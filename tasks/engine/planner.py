@@ -16,6 +16,7 @@ from schemas.errors import ConfigError
 from schemas.manifest import Manifest
 from tasks.engine.fingerprint import Fingerprint, fingerprint
 from tasks.engine.graph import Graph, Node
+from tasks.engine.lineage import parent_of
 from tasks.engine.stage import Look
 from tasks.store.canonical import digest_json, digest_key
 from tasks.store.refs import RefEntry, read_ref
@@ -230,9 +231,20 @@ class Planner:
                 hint="settings that decide results are plain values, and name no place on this machine",
             ) from None
         code = self.code(node).digest
+        if node.stage.continues is not None and node.stage.continues(self.settings(node.name)):
+            return self._gone_on_from(node, fields, code)
         if not (node.stage.keeps_ledger or node.stage.keeps_baseline):
             return Identity(digest_key({**fields, "code": code}), digest_key(fields), fields, date=self.date)
         return self._continued(node, {**fields, "code": code})
+
+    def _gone_on_from(self, node: Node, fields: dict[str, Any], code: str) -> Identity:
+        latest = self._pinned[node.name]
+        entries = self._refs[node.name].entries
+        known = entries[: entries.index(latest) + 1] if latest is not None else []
+        forced = node.name in self.forced
+        parent = parent_of(fields, code, known, self.date, self.store, forced=forced)
+        data = {**fields, "predecessor": parent.digest}
+        return Identity(digest_key({**data, "code": code}), digest_key(data), data, parent.entry, self.date)
 
     def static_mark(self, node: Node) -> str:
         """Name of the mark that says: this stage was built with these settings before, whatever its inputs were."""

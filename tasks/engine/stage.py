@@ -120,7 +120,7 @@ class Context(Protocol):
 
     @property
     def predecessor(self) -> Mapping[str, InputOutput] | None:
-        """The outputs of the artifact that this one continues, for stages that keep a ledger."""
+        """The outputs of the artifact that this one continues, for ledgers and for stages that go on from their own."""
         ...
 
     @property
@@ -274,6 +274,8 @@ class Stage:
         memory: The output that the next state continues, for stages that keep a ledger or a baseline: by default the
             first.
         uses_earlier: Whether its `build` looks at `Context.earlier`.
+        continues: Whether, with given settings, it goes on from its own artifact of an earlier date: `build` finds that
+            as `Context.predecessor`. See `tasks.engine.lineage`.
     """
 
     name: str
@@ -287,3 +289,4 @@ class Stage:
     keeps_baseline: bool = False
     memory: str = ""
     uses_earlier: bool = False
+    continues: Callable[[Any], bool] | None = None

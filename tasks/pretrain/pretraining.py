@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from schemas.architectures import FAMILIES, TITLES
 from schemas.config.pretrain import PretrainConfig
+from schemas.config.start import ContinueStart
 from schemas.errors import StageFailed
 from tasks.engine.stage import Context
 from tasks.modeling.artifacts import model_card, save_model
@@ -13,17 +17,22 @@ from tasks.modeling.models import count_parameters
 from tasks.modeling.order import Order
 from tasks.modeling.precision import prepare_process
 from tasks.modeling.stage_training import train_in_stage
-from tasks.modeling.trainer import TrainResult, mean_loss
+from tasks.modeling.trainer import Batches, TrainResult, mean_loss
 from tasks.pretrain.blocks import Blocks, token_files
 from tasks.pretrain.pieces import read_pieces
+from tasks.pretrain.replay import replayed
 from tasks.pretrain.samples import learning
-from tasks.pretrain.starting import starting_model
+from tasks.pretrain.seen import NAME, document_hashes, read_seen, write_seen
+from tasks.pretrain.starting import of_a_later_night, starting_model
 
 LAST_STEPS = 10
 """The final training loss is the mean of so many last steps: one step's is noise."""
 
 FEWEST_DOCUMENTS = 2
 """Documents of a split that can be trained on or measured with."""
+
+MOST_EPOCHS = 4
+"""Up to so many readings of a text are nearly as good as new text (Muennighoff et al., 2023)."""
 
 _USES = {
     "causal": "It continues text; it was not taught to answer.",
@@ -51,6 +60,13 @@ def pretrain(context: Context) -> None:
     tokenizer = context.inputs["tokenizer"].folder()
     pieces = read_pieces(tokenizer / "tokenizer.json")
     train_blocks, valid_blocks = _blocks(context, config)
+    documents = document_hashes(train_blocks.tokens)
+    train_batches: Batches = train_blocks.batch
+    seen = np.empty(0, np.uint64)
+    if context.predecessor is not None:
+        config = of_a_later_night(config)
+        seen = read_seen(context.predecessor["seen"])
+        train_batches = _replayed(context, config, train_blocks, ~np.isin(documents, seen))
     model = starting_model(context, config, pieces)
     learnt = learning(config.objective.of(config.model.architecture), model, pieces, config.seed)
     objective = learnt.objective
@@ -60,12 +76,14 @@ def pretrain(context: Context) -> None:
     def validate(trained: Any) -> float:
         return mean_loss(trained, objective, learnt.samples(valid_blocks.batch), n_valid, micro_batch_size, precision)
 
-    samples = learnt.samples(train_blocks.batch)
+    samples = learnt.samples(train_batches)
     result = train_in_stage(context, config, model, objective, samples, validate, precision)
 
     folder = context.folder / "model"
     save_model(model, folder, tokenizer, _card(model, config, train_blocks, result))
     context.add_folder("model", folder)
+    seen_documents = write_seen(context.folder / NAME, seen, documents)
+    context.add("seen", NAME, context.folder / NAME, rows=seen_documents)
     context.report(
         rows_in=train_blocks.count,
         parameters=count_parameters(model),
@@ -75,9 +93,27 @@ def pretrain(context: Context) -> None:
         train_loss=result.mean_loss(LAST_STEPS),
         valid_loss=result.valid_loss,
         valid_blocks=n_valid,
+        seen_documents=seen_documents,
         tokens_per_second=round(result.tokens_per_second, 1),
         precision=precision,
     )
+
+
+def _replayed(context: Context, config: PretrainConfig, blocks: Blocks, is_new: npt.NDArray[np.bool_]) -> Batches:
+    """Mixes new and old text as `pretrain.start.replay` says, and reports of what there is."""
+    assert isinstance(config.start, ContinueStart)
+    context.report(new_documents=int(is_new.sum()), old_documents=int((~is_new).sum()))
+    if config.start.replay is None:
+        return blocks.batch
+    mixed = replayed(blocks.tokens, is_new, config.context_length, config.start.replay, config.seed)
+    context.report(new_blocks=len(mixed.new), old_blocks=len(mixed.old), replay=float(mixed.share))
+    read = (1 - float(mixed.share)) * config.steps * config.batch_size
+    if len(mixed.new) and read > MOST_EPOCHS * len(mixed.new):
+        context.warn(
+            f"new text is read {read / len(mixed.new):.1f} times tonight: fewer steps, or a larger share of replay "
+            "(pretrain.start), would learn it less by heart"
+        )
+    return mixed.batch
 
 
 def _blocks(context: Context, config: PretrainConfig) -> tuple[Blocks, Blocks]:

@@ -1,6 +1,7 @@
 """Pretraining: packed tokens in, a Hugging Face folder out, resumed bit for bit after a kill.
 
-In: `train` and `valid` (token files of `pack`) and `tokenizer`. Out: `model`. Diagnostic: `steps.jsonl`, the loss
+In: `train` and `valid` (token files of `pack`) and `tokenizer`. Out: `model`, and `seen`, which documents it
+and its ancestors were trained on. Diagnostic: `steps.jsonl`, the loss
 curve. Expensive: a change of code alone holds instead of training anew.
 """
 
@@ -22,8 +23,9 @@ STAGE = Stage(
     name="pretrain",
     version=1,
     config=PretrainConfig,
-    outputs=("model",),
+    outputs=("model", "seen"),
     build=build,
     cost="expensive",
     look=look,
+    continues=lambda config: config.start.kind == "continue",
 )

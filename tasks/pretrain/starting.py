@@ -7,12 +7,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from schemas.architectures import HAS_POSITION_TABLE, TITLES
 from schemas.config.pretrain import PretrainConfig
-from schemas.config.start import FolderStart, ReferenceStart
+from schemas.config.start import ContinueStart, FolderStart, ReferenceStart
 from schemas.errors import ConfigError, DamagedArtifact
 from schemas.tokens import BOS, EOS, PAD
 from tasks.engine.stage import Context, StoredFile
+from tasks.modeling.architectures.configs import model_class
 from tasks.modeling.architectures.spec import ModelSpec
 from tasks.modeling.models import architecture_of, build_model, load_model
 from tasks.pretrain.pieces import read_pieces
@@ -35,6 +38,16 @@ def starting_model(context: Context, config: PretrainConfig, pieces: list[str]) 
     if context.look is None:
         return build_model(_spec(config, len(pieces)), config.seed)
     return _loaded(_folder(context, config), config, pieces)
+
+
+def of_a_later_night(config: PretrainConfig) -> PretrainConfig:
+    """Returns the settings of a night that goes on from a parent."""
+    start = config.start
+    assert isinstance(start, ContinueStart)
+    changes: dict[str, Any] = {"steps": start.steps, "learning_rate": start.learning_rate}
+    if start.warmup_steps is not None:
+        changes["schedule"] = config.schedule.model_copy(update={"warmup_steps": start.warmup_steps})
+    return config.model_copy(update={name: value for name, value in changes.items() if value is not None})
 
 
 def _folder(context: Context, config: PretrainConfig) -> Path:
@@ -66,6 +79,8 @@ def _loaded(folder: Path, config: PretrainConfig, pieces: list[str]) -> Any:
         )
     _check_vocabulary(read_pieces(folder / "tokenizer.json"), pieces, where)
     model = load_model(folder, config.model.dropout)
+    if isinstance(start, ContinueStart):
+        _check_shape(model, _spec(config, len(pieces)))
     if model.config.vocab_size != len(pieces):
         raise ConfigError(
             f"the model to start from has {model.config.vocab_size:,} embeddings for {len(pieces):,} pieces",
@@ -81,6 +96,23 @@ def _loaded(folder: Path, config: PretrainConfig, pieces: list[str]) -> Any:
         )
     model.config.pad_token_id, model.config.bos_token_id, model.config.eos_token_id = PAD, BOS, EOS
     return model.train()
+
+
+def _check_shape(parent: Any, spec: ModelSpec) -> None:
+    """Refuses a changed shape: a lineage keeps its own, and what a configuration says must be so."""
+    kind, config = model_class(spec)
+    with torch.device("meta"):
+        wanted = {name: weight.shape for name, weight in kind(config).named_parameters()}
+    found = {name: weight.shape for name, weight in parent.named_parameters()}
+    changed = [name for name in sorted(wanted.keys() | found.keys()) if wanted.get(name) != found.get(name)]
+    if changed:
+        name = changed[0]
+        shapes = [list(of[name]) if name in of else "none" for of in (found, wanted)]
+        raise ConfigError(
+            f"pretrain.model is of another shape than the parent: {name} was {shapes[0]} and would be {shapes[1]}",
+            where="pretrain.start",
+            hint="set pretrain.model back, or begin anew with pretrain.start.kind scratch",
+        )
 
 
 def _check_vocabulary(found: list[str], wanted: list[str], where: str) -> None:

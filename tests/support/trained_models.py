@@ -88,6 +88,7 @@ def train_stage(
     inputs: Mapping[str, Path],
     stopping: Callable[[], bool] = lambda: False,
     look: Any = None,
+    predecessor: Mapping[str, Path] | None = None,
 ) -> tuple[dict[str, bytes], BuildContext]:
     """Builds a stage in this process; checkpoints of an earlier call with the same folder are gone on from.
 
@@ -112,6 +113,7 @@ def train_stage(
         stage=stage.name,
         settings=config.model_dump(mode="json"),
         inputs={name: stored(source) for name, source in inputs.items()},
+        predecessor=(None if predecessor is None else {name: stored(source) for name, source in predecessor.items()}),
         look=look,
         date="2026-01-01",
         code="",

@@ -39,7 +39,7 @@ def built(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 def test_it_publishes_a_folder_that_auto_classes_load(built: Any, tmp_path: Path) -> None:
     _, content, _ = built
     for name, data in content.items():
-        (tmp_path / name.removeprefix("model/")).write_bytes(data)
+        (tmp_path / Path(name).name).write_bytes(data)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     model = AutoModelForCausalLM.from_pretrained(tmp_path)
     assert model.config.vocab_size == len(tokenizer)
