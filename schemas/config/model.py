@@ -132,7 +132,7 @@ class ModelConfig(Config):
 
     architecture: Architecture = "llama"
     """`llama` and `gpt2` are decoders, `bert` is an encoder, `t5`, `bart` (learned positions) and `marian` (sinusoidal
-    positions) have both."""
+    positions) have both. Only decoders are fine-tuned and evaluated so far."""
     size: str = "5m"
     """About how many parameters, from `1m` to `1b`: decides every number below that is not given."""
     hidden_size: int = Field(default=0, ge=8)

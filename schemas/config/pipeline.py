@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from schemas.architectures import FAMILIES
 from schemas.config.base import EXECUTION, Config
 from schemas.config.boilerplate import BoilerplateConfig
 from schemas.config.clean import CleanConfig
@@ -79,6 +80,16 @@ class PipelineConfig(Config):
                     f"finetune.{name}.kind is {finetune.kind}, but its labelled set is for"
                     f" {self.examples[finetune.examples].kind}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _architecture_suits(self) -> Self:
+        architecture = self.pretrain.model.architecture
+        if self.finetune and FAMILIES[architecture] != "decoder":
+            raise ValueError(
+                f"the architecture does not suit: finetune.{next(iter(self.finetune))} needs a decoder, and"
+                f" pretrain.model.architecture is {architecture}; set it to llama or gpt2, or take finetune out"
+            )
         return self
 
     def located(self, base: Path) -> Self:

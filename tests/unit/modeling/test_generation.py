@@ -18,9 +18,10 @@ PROMPTS = [[2, 20, 21], [2, 30], [2, 22, 23, 24, 25, 26], [2], [2, 20, 21], [2, 
 GREEDY = GenerationSettings(max_new_tokens=8, batch_size=4, stop=(3,))
 
 
-@pytest.fixture(scope="module")
-def model() -> Any:
-    built = build_model(SPEC, seed=0).eval()
+@pytest.fixture(scope="module", params=["llama", "gpt2"])
+def model(request: pytest.FixtureRequest) -> Any:
+    kv_heads = 1 if request.param == "llama" else 2
+    built = build_model(replace(SPEC, architecture=request.param, kv_heads=kv_heads), seed=0).eval()
     with torch.no_grad():
         for parameter in built.parameters():
             if parameter.ndim == 2:
