@@ -4,7 +4,8 @@ snapshot → collect → clean → dedup → shard → decontaminate → validat
                                              ↑                                               └→ finetune.X → evaluate.X
                                  examples.X ─┴─────────────────────────────────────────────────┘
 
-Where `boilerplate` is enabled it stands between collect and clean.
+Where `boilerplate` is enabled it stands between collect and clean. Only decoders are evaluated and fine-tuned so far:
+pretraining itself reports the validation loss of other architectures.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flows.stages import STAGES
+from schemas.architectures import FAMILIES
 from schemas.config.base import Config
 from schemas.config.pipeline import PipelineConfig
 from schemas.splits import SPLITS
@@ -80,14 +82,17 @@ def pipeline_graph(config: PipelineConfig) -> Graph:
             valid="pack.valid",
             tokenizer="tokenizer.tokenizer",
         ),
-        _node(
-            "evaluate.pretrain",
-            config.evaluate.model_copy(update={"kind": "language_modelling", "task": "pretrain"}),
-            model="pretrain.model",
-            train="pack.train",
-            test="pack.test",
-        ),
     ]
+    if FAMILIES[config.pretrain.model.architecture] == "decoder":
+        nodes.append(
+            _node(
+                "evaluate.pretrain",
+                config.evaluate.model_copy(update={"kind": "language_modelling", "task": "pretrain"}),
+                model="pretrain.model",
+                train="pack.train",
+                test="pack.test",
+            )
+        )
     for name, finetune in config.finetune.items():
         labelled = f"examples.{finetune.examples}"
         nodes.append(

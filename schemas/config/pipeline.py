@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from schemas.architectures import FAMILIES
 from schemas.config.base import EXECUTION, Config
 from schemas.config.boilerplate import BoilerplateConfig
 from schemas.config.clean import CleanConfig
@@ -83,6 +84,16 @@ class PipelineConfig(Config):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _architecture_suits(self) -> Self:
+        architecture = self.pretrain.model.architecture
+        if self.finetune and FAMILIES[architecture] != "decoder":
+            raise ValueError(
+                f"the architecture does not suit: finetune.{next(iter(self.finetune))} needs a decoder, and"
+                f" pretrain.model.architecture is {architecture}; set it to llama or gpt2, or take finetune out"
+            )
+        return self
+
     def located(self, base: Path) -> Self:
         """Returns the configuration with paths that are relative to `base` made absolute."""
 
@@ -107,5 +118,6 @@ class PipelineConfig(Config):
                 "clean": self.clean.model_copy(update={"word_lists": word_lists}),
                 "examples": examples,
                 "decontaminate": self.decontaminate.model_copy(update={"evaluations": evaluations}),
+                "pretrain": self.pretrain.located(place),
             }
         )

@@ -1,18 +1,23 @@
-"""Settings of `pretrain`: a decoder from packed text."""
+"""Settings of `pretrain`: a model from packed text."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.config.base import EXECUTION
 from schemas.config.mixture import MixtureConfig
-from schemas.config.training import ModelConfig, TrainingConfig
+from schemas.config.model import ModelConfig
+from schemas.config.objective import ObjectiveConfig
+from schemas.config.start import FolderStart, ScratchStart, StartConfig
+from schemas.config.training import TrainingConfig
 
 
 class PretrainConfig(TrainingConfig):
-    """How the decoder is pretrained. The budget is steps or tokens, never seconds.
+    """How the model is pretrained. The budget is steps or tokens, never seconds.
 
     The defaults make 4.9 M parameters from a vocabulary of 8,192 and took 207 CPU seconds in float32, about two minutes
     on two idle cores. On 23 MB of manuals (a fifth Chinese) they took validation bits per byte to .735 of a token
@@ -22,7 +27,11 @@ class PretrainConfig(TrainingConfig):
     """
 
     model: ModelConfig = ModelConfig()
-    """Shape of the decoder."""
+    """Architecture and shape."""
+    objective: ObjectiveConfig = ObjectiveConfig()
+    """What it learns to predict."""
+    start: StartConfig = ScratchStart()
+    """The weights it starts from: `scratch`, a `folder`, a `reference` in this store, or `continue`."""
     context_length: int = Field(default=256, ge=8, le=1 << 20)
     """Tokens in a block, the most that the model sees at once."""
     steps: int | None = Field(default=240, ge=1)
@@ -38,3 +47,20 @@ class PretrainConfig(TrainingConfig):
     def tokens_per_sample(self) -> int:
         """Tokens in a block."""
         return self.context_length
+
+    def resolved(self, host_class: str) -> Self:
+        """Returns this configuration with every `auto` replaced, for the class of host that it will run on."""
+        resolved = super().resolved(host_class)
+        return resolved.model_copy(update={"objective": self.objective.of(self.model.architecture)})
+
+    def located(self, place: Callable[[Path], Path]) -> Self:
+        """Returns the settings with relative paths made absolute."""
+        if not isinstance(self.start, FolderStart):
+            return self
+        start = self.start.model_copy(update={"path": place(self.start.path)})
+        return self.model_copy(update={"start": start})
+
+    @model_validator(mode="after")
+    def _objective_suits(self) -> Self:
+        self.objective.of(self.model.architecture)
+        return self

@@ -48,33 +48,6 @@ def resolve_precision(
     return "bf16" if fast else "fp32"
 
 
-class ModelConfig(Config):
-    """Shape of the decoder. The vocabulary comes from the tokenizer."""
-
-    hidden_size: int = Field(default=256, ge=8)
-    """Width of the model."""
-    layers: int = Field(default=4, ge=1)
-    """Transformer blocks."""
-    heads: int = Field(default=4, ge=1)
-    """Attention heads; they divide `hidden_size` into even parts."""
-    kv_heads: int = Field(default=2, ge=1)
-    """Key and value heads; they divide `heads`."""
-    intermediate_size: int = Field(default=640, ge=8)
-    """Width of the feed-forward layer."""
-    tied_embeddings: bool = True
-    """Use one matrix for input and output embeddings: half the weights of a small model."""
-    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Probability that an attention weight is dropped in training."""
-
-    @model_validator(mode="after")
-    def _fits(self) -> ModelConfig:
-        if self.hidden_size % (2 * self.heads):
-            raise ValueError(f"hidden_size {self.hidden_size} must be an even multiple of heads {self.heads}")
-        if self.heads % self.kv_heads:
-            raise ValueError(f"heads {self.heads} must be a multiple of kv_heads {self.kv_heads}")
-        return self
-
-
 class OptimizerConfig(Config):
     """How weights are updated.
 

@@ -18,6 +18,7 @@ from tasks.engine.changes import changed_modules, changes, summary
 from tasks.engine.fingerprint import Fingerprint, fingerprint
 from tasks.engine.graph import Graph, Node
 from tasks.engine.identity import Identity, continued
+from tasks.engine.lineage import parent_of
 from tasks.engine.sight import StoreSight
 from tasks.engine.stage import Look
 from tasks.store.canonical import digest_json, digest_key
@@ -106,8 +107,9 @@ class Planner:
 
     @property
     def pins(self) -> dict[str, str]:
-        """Node → version that its reference led to when the run was created."""
-        return {name: entry.version for name, entry in self._pinned.items() if entry is not None}
+        """Node, or other reference that a look followed → version that it led to when the run was created."""
+        followed = {name: version for look in self._looks.values() for name, version in look.pins.items()}
+        return {name: entry.version for name, entry in self._pinned.items() if entry is not None} | followed
 
     def settings(self, name: str) -> Any:
         """Returns a node's settings with every `auto` resolved for the host."""
@@ -200,10 +202,21 @@ class Planner:
                 hint="settings that decide results are plain values, and name no place on this machine",
             ) from None
         code = self.code(node).digest
+        if node.stage.continues is not None and node.stage.continues(self.settings(node.name)):
+            return self._gone_on_from(node, fields, code)
         if not (node.stage.keeps_ledger or node.stage.keeps_baseline):
             return Identity(digest_key({**fields, "code": code}), digest_key(fields), fields, date=self.date)
         name = node.name
         return continued(node, {**fields, "code": code}, self._refs[name], self._pinned[name], self.date, self.store)
+
+    def _gone_on_from(self, node: Node, fields: dict[str, Any], code: str) -> Identity:
+        latest = self._pinned[node.name]
+        entries = self._refs[node.name].entries
+        known = entries[: entries.index(latest) + 1] if latest is not None else []
+        forced = node.name in self.forced
+        parent = parent_of(fields, code, known, self.date, self.store, forced=forced)
+        data = {**fields, "predecessor": parent.digest}
+        return Identity(digest_key({**data, "code": code}), digest_key(data), data, parent.entry, self.date)
 
     def static_mark(self, node: Node) -> str:
         """Name of the mark that says: this stage was built with these settings before, whatever its inputs were."""

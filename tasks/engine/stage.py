@@ -122,7 +122,7 @@ class Context(Protocol):
 
     @property
     def predecessor(self) -> Mapping[str, InputOutput] | None:
-        """The outputs of the artifact that this one continues, for stages that keep a ledger."""
+        """The outputs of the artifact that this one continues, for ledgers and for stages that go on from their own."""
         ...
 
     @property
@@ -228,6 +228,7 @@ class Look:
         held: Why the stage must wait; the rest is empty.
         hint: What to do about what is held.
         warnings: What every run should say, though it changes nothing that is built.
+        pins: References that were followed, and the versions they led to: recorded with the run.
     """
 
     identity: JSON
@@ -236,6 +237,7 @@ class Look:
     held: str = ""
     hint: str = ""
     warnings: tuple[str, ...] = ()
+    pins: Mapping[str, str] = field(default_factory=dict)
 
 
 class StatCache(Protocol):
@@ -279,6 +281,8 @@ class Stage:
             first.
         uses_earlier: Whether its `build` looks at `Context.earlier`.
         trains: Whether several processes may build it together, as torchrun starts them.
+        continues: Whether, with given settings, it goes on from its own artifact of an earlier date: `build` finds that
+            as `Context.predecessor`. See `tasks.engine.lineage`.
     """
 
     name: str
@@ -293,3 +297,4 @@ class Stage:
     memory: str = ""
     uses_earlier: bool = False
     trains: bool = False
+    continues: Callable[[Any], bool] | None = None

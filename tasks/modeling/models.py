@@ -1,87 +1,83 @@
-"""The decoder: a Llama-style transformer of transformers' own classes, so that every tool loads what is trained here.
+"""Building and loading models: from a spec and a seed, or from a Hugging Face folder.
 
-Rows of a batch hold several documents. Their position ids restart at each document and no attention mask is given:
-transformers then builds the block-diagonal mask itself, so no document sees another (held by a test), at no cost that
-could be measured.
+All are transformers' own classes, so that every tool loads what is trained here. Folders are read as data: weights from
+safetensors only, and no code that lies beside them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSeq2SeqLM,
+    GPT2ForSequenceClassification,
+    LlamaForSequenceClassification,
+)
 from transformers.utils import logging as transformers_logging
 
-from schemas.errors import StageFailed
-from schemas.tokens import BOS, EOS, PAD
+from schemas.architectures import ARCHITECTURES, FAMILIES, TITLES, Architecture, Family
+from schemas.errors import ConfigError, StageFailed
+from tasks.modeling.architectures.configs import dropout_settings, model_class
+from tasks.modeling.architectures.spec import ModelSpec
 
-INITIALIZER_RANGE = 0.02
+_AUTO_CLASSES: dict[Family, Any] = {
+    "decoder": AutoModelForCausalLM,
+    "encoder": AutoModelForMaskedLM,
+    "encoder-decoder": AutoModelForSeq2SeqLM,
+}
 
-
-@dataclass(frozen=True, slots=True)
-class DecoderSpec:
-    """The shape of a decoder.
-
-    Attributes:
-        vocabulary: Pieces of the tokenizer, reserved ones included.
-        hidden_size: Width of the residual stream.
-        layers: Transformer blocks.
-        heads: Query heads; they divide `hidden_size`.
-        kv_heads: Key and value heads; they divide `heads`.
-        intermediate_size: Width of the gated feed-forward layer.
-        context_length: Tokens that the model is trained to see at once.
-        tied_embeddings: Whether input and output embeddings are one matrix.
-        dropout: Probability that an attention weight is dropped in training.
-    """
-
-    vocabulary: int
-    hidden_size: int
-    layers: int
-    heads: int
-    kv_heads: int
-    intermediate_size: int
-    context_length: int
-    tied_embeddings: bool = True
-    dropout: float = 0.0
+_CLASSIFIERS: dict[str, Any] = {"llama": LlamaForSequenceClassification, "gpt2": GPT2ForSequenceClassification}
+"""They pool a row's last token that is no padding."""
 
 
-def build_decoder(spec: DecoderSpec, seed: int) -> LlamaForCausalLM:
-    """Builds a decoder with weights that depend on the spec and the seed only; float32, in training mode."""
-    config = LlamaConfig(
-        vocab_size=spec.vocabulary,
-        hidden_size=spec.hidden_size,
-        intermediate_size=spec.intermediate_size,
-        num_hidden_layers=spec.layers,
-        num_attention_heads=spec.heads,
-        num_key_value_heads=spec.kv_heads,
-        max_position_embeddings=spec.context_length,
-        initializer_range=INITIALIZER_RANGE,
-        attention_dropout=spec.dropout,
-        tie_word_embeddings=spec.tied_embeddings,
-        pad_token_id=PAD,
-        bos_token_id=BOS,
-        eos_token_id=EOS,
-    )
+def build_model(spec: ModelSpec, seed: int) -> Any:
+    """Builds a model with weights that depend on the spec and the seed only; float32, in training mode."""
+    kind, config = model_class(spec)
     with _seeded(seed):
-        model = LlamaForCausalLM(config)
+        model = kind(config)
     model.train()
     return model
+
+
+def load_model(folder: Path, dropout: float | None = None) -> Any:
+    """Loads a language model of any architecture from a Hugging Face folder: float32, in evaluation mode.
+
+    Args:
+        folder: Holds `config.json` and the weights.
+        dropout: Probability that a value is dropped in training; None keeps the model's.
+
+    Raises:
+        StageFailed: The folder holds no model of an architecture that is known here.
+    """
+    architecture = architecture_of(folder)
+    settings: dict[str, Any] = {} if dropout is None else dropout_settings(architecture, dropout)
+    return load_pretrained(_AUTO_CLASSES[FAMILIES[architecture]], folder, **settings)
 
 
 def load_decoder(folder: Path, dropout: float | None = None) -> Any:
     """Loads a decoder from a Hugging Face folder: float32, in evaluation mode.
 
     Raises:
-        StageFailed: The folder holds no decoder.
+        StageFailed: The folder holds no model.
+        ConfigError: It holds one of another family.
     """
-    settings: dict[str, Any] = {} if dropout is None else {"attention_dropout": dropout}
-    return load_pretrained(AutoModelForCausalLM, folder, **settings)
+    architecture = architecture_of(folder)
+    if FAMILIES[architecture] != "decoder":
+        decoders = " or ".join(name for name in ARCHITECTURES if FAMILIES[name] == "decoder")
+        raise ConfigError(
+            f"the architecture does not suit: this needs a decoder, and the model is a {TITLES[architecture]}",
+            where="model",
+            hint=f"pretrain with model.architecture {decoders}, or leave this stage out (--until pretrain)",
+        )
+    return load_model(folder, dropout)
 
 
 def load_as_classifier(folder: Path, labels: list[str], seed: int, dropout: float | None = None) -> Any:
@@ -91,20 +87,45 @@ def load_as_classifier(folder: Path, labels: list[str], seed: int, dropout: floa
         folder: Hugging Face folder of the decoder.
         labels: Names of the classes; their place is their number.
         seed: Decides the head's weights.
-        dropout: Probability that an attention weight is dropped in training; None keeps the decoder's.
+        dropout: Probability that a value is dropped in training; None keeps the decoder's.
 
     Returns:
-        A `LlamaForSequenceClassification`: float32, in evaluation mode.
+        A sequence classifier of transformers: float32, in evaluation mode.
+
+    Raises:
+        ConfigError: The folder holds no decoder.
     """
     decoder = load_decoder(folder, dropout)
     config = decoder.config
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
-    classifier: Any = LlamaForSequenceClassification
     with _seeded(seed):
-        model = classifier(config)
-    model.model.load_state_dict(decoder.model.state_dict())
+        model = _CLASSIFIERS[config.model_type](config)
+    model.base_model.load_state_dict(decoder.base_model.state_dict())
     return model.eval()
+
+
+def architecture_of(folder: Path) -> Architecture:
+    """Returns the architecture of the model in a Hugging Face folder.
+
+    Raises:
+        StageFailed: There is no model, or one of another architecture.
+    """
+    try:
+        found = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False).model_type
+    except (OSError, ValueError, KeyError) as error:
+        raise _no_model(error) from error
+    if found not in get_args(Architecture):
+        raise StageFailed(
+            f"a model of the architecture {found}", where="model", hint=f"known are {', '.join(ARCHITECTURES)}"
+        )
+    known: Architecture = found
+    return known
+
+
+def is_classifier(config: Any) -> bool:
+    """Tells from a model's configuration whether it labels texts instead of writing them."""
+    return str((config.architectures or [""])[0]).endswith("ForSequenceClassification")
 
 
 def unique_parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
@@ -113,8 +134,8 @@ def unique_parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
 
 
 def count_parameters(model: torch.nn.Module) -> int:
-    """Returns the number of weights, tied ones once."""
-    return sum(parameter.numel() for parameter in model.parameters())
+    """Returns the number of weights that can be learnt, tied ones once."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def load_pretrained(kind: Any, folder: Path, **settings: Any) -> Any:
@@ -125,12 +146,23 @@ def load_pretrained(kind: Any, folder: Path, **settings: Any) -> Any:
     """
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        model = kind.from_pretrained(folder, local_files_only=True, dtype=torch.float32, **settings)
+        model = kind.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            **settings,
+        )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise StageFailed(
-            f"no model could be loaded: {error}", where="model", hint="give the folder that a training publishes"
-        ) from error
+        raise _no_model(error) from error
     return model.eval()
+
+
+def _no_model(error: Exception) -> StageFailed:
+    return StageFailed(
+        f"no model could be loaded: {error}", where="model", hint="give the folder that a training publishes"
+    )
 
 
 @contextmanager

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
-from tasks.modeling.loss import cross_entropy
+from tasks.modeling.attention import document_mask
+from tasks.modeling.output_heads import predict_labels
 
 Batch = Mapping[str, torch.Tensor]
 
@@ -35,6 +36,12 @@ class Loss:
 Objective = Callable[[Any, Batch], Loss]
 
 
+class LanguageObjective(Protocol):
+    """An objective over pieces, with what training may add to it."""
+
+    def __call__(self, model: Any, batch: Batch, *, z_loss: float = 0.0, label_smoothing: float = 0.0) -> Loss: ...
+
+
 def language_modeling_loss(model: Any, batch: Batch, *, z_loss: float = 0.0, label_smoothing: float = 0.0) -> Loss:
     """Next-token prediction over packed documents.
 
@@ -44,14 +51,52 @@ def language_modeling_loss(model: Any, batch: Batch, *, z_loss: float = 0.0, lab
         z_loss: Weight of log²Z; see `cross_entropy`.
         label_smoothing: Share of the target that goes to all pieces alike.
     """
-    hidden = model.model(
+    hidden = model.base_model(
         input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False
     ).last_hidden_state
-    labels = batch["labels"].flatten()
-    found = cross_entropy(
-        hidden.flatten(0, 1), model.lm_head.weight, labels, z_loss=z_loss, label_smoothing=label_smoothing
-    )
-    return Loss(found.total, int((labels >= 0).sum()), found.correct)
+    return _loss(model, hidden, batch, z_loss, label_smoothing)
+
+
+def masked_language_modeling_loss(
+    model: Any, batch: Batch, *, z_loss: float = 0.0, label_smoothing: float = 0.0
+) -> Loss:
+    """Prediction of hidden tokens from both sides, over packed documents (Devlin et al., "BERT", 2019).
+
+    Args:
+        model: A masked language model of transformers.
+        batch: `input_ids`, `labels` (-100 where nothing was hidden), `position_ids`, `segments`: int64[B, T].
+        z_loss: Weight of log²Z.
+        label_smoothing: Share of the target that goes to all pieces alike.
+    """
+    hidden = model.base_model(
+        input_ids=batch["input_ids"],
+        position_ids=batch["position_ids"],
+        attention_mask=document_mask(batch["segments"], batch["segments"]),
+    ).last_hidden_state
+    return _loss(model, hidden, batch, z_loss, label_smoothing)
+
+
+def sequence_to_sequence_loss(model: Any, batch: Batch, *, z_loss: float = 0.0, label_smoothing: float = 0.0) -> Loss:
+    """Prediction of one sequence from another; rows hold several pairs, of which none sees another.
+
+    Args:
+        model: An encoder–decoder of transformers.
+        batch: `input_ids`, `segments`: int64[B, S]; `decoder_input_ids`, `decoder_segments`, `labels`: int64[B, T].
+        z_loss: Weight of log²Z.
+        label_smoothing: Share of the target that goes to all pieces alike.
+    """
+    sources, targets = batch["segments"], batch["decoder_segments"]
+    encoded = model.get_encoder()(
+        input_ids=batch["input_ids"], attention_mask=document_mask(sources, sources)
+    ).last_hidden_state
+    hidden = model.get_decoder()(
+        input_ids=batch["decoder_input_ids"],
+        attention_mask=document_mask(targets, targets, causal=True),
+        encoder_hidden_states=encoded,
+        encoder_attention_mask=document_mask(targets, sources),
+        use_cache=False,
+    ).last_hidden_state
+    return _loss(model, hidden, batch, z_loss, label_smoothing)
 
 
 def classification_loss(model: Any, batch: Batch, *, z_loss: float = 0.0, label_smoothing: float = 0.0) -> Loss:
@@ -68,3 +113,8 @@ def classification_loss(model: Any, batch: Batch, *, z_loss: float = 0.0, label_
     if z_loss:
         total = total + z_loss * logits.logsumexp(dim=-1).square().sum()
     return Loss(total, len(batch["labels"]), (logits.argmax(dim=-1) == batch["labels"]).sum())
+
+
+def _loss(model: Any, hidden: torch.Tensor, batch: Batch, z_loss: float, label_smoothing: float) -> Loss:
+    found, count = predict_labels(model, hidden, batch["labels"], z_loss=z_loss, label_smoothing=label_smoothing)
+    return Loss(found.total, count, found.correct)

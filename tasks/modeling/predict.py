@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification
 
 from schemas.errors import StageFailed
 from schemas.tokens import PAD
-from tasks.modeling.models import load_pretrained
+from tasks.modeling.models import is_classifier, load_pretrained
 from tasks.modeling.prompts import classified_ids
 
 
@@ -52,7 +52,7 @@ def load_classifier(folder: Path) -> Classifier:
     """
     model = load_pretrained(AutoModelForSequenceClassification, folder)
     config = model.config
-    if "LlamaForSequenceClassification" not in (config.architectures or []):
+    if not is_classifier(config):
         raise StageFailed(
             "the model is no classifier", where="model", hint="give the model of a fine-tuning of kind classification"
         )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig
 
 from schemas.errors import ConfigError, StageFailed
 from schemas.tokens import BOS
 from tasks.modeling.generation import GenerationSettings, generate
-from tasks.modeling.models import load_pretrained
+from tasks.modeling.models import is_classifier, load_decoder
 from tasks.modeling.predict import load_classifier, predict
 from tasks.modeling.prompts import PROMPT_OVERHEAD, prompt_ids
 from tasks.tokens.encoding import encode_text, load_processor
@@ -23,12 +22,12 @@ def generate_texts(
     """Lets a causal model write: a fine-tuned one answers, a pretrained one goes on from the text.
 
     Raises:
-        ConfigError: The folder holds a classifier, or a prompt leaves no room for an answer.
+        ConfigError: The folder holds a classifier or no decoder, or a prompt leaves no room for an answer.
     """
-    config = _load_config(folder)
-    if not str((config.architectures or [""])[0]).endswith("ForCausalLM"):
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if is_classifier(config):
         raise ConfigError("this model is a classifier", where=str(folder), hint="use `nightmill predict`")
-    model = load_pretrained(AutoModelForCausalLM, folder)
+    model = load_decoder(folder)
     processor = load_processor(folder)
     contents = [encode_text(processor, prompt) for prompt in prompts]
     context = int(config.max_position_embeddings)
@@ -63,7 +62,3 @@ def predict_labels(folder: Path, texts: Sequence[str]) -> list[tuple[str, float]
     processor = load_processor(folder)
     found = predict(classifier, [encode_text(processor, text) for text in texts])
     return [(prediction.label, prediction.probabilities[prediction.label]) for prediction in found]
-
-
-def _load_config(folder: Path) -> Any:
-    return AutoConfig.from_pretrained(folder, local_files_only=True)

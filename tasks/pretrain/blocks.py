@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from schemas.errors import StageFailed
@@ -101,8 +102,71 @@ def mixed_blocks(
     Raises:
         StageFailed: The text does not fill one context, or a weight is for text that is not there.
     """
-    weights = weights or Weights()
     check_split(split, tokens, context_length)
+    return _mixed(_groups(split, tokens, context_length, weights or Weights()), context_length, seed)
+
+
+def replayed_blocks(
+    split: str,
+    tokens: TokenSet,
+    is_new: npt.NDArray[np.bool_],
+    context_length: int,
+    replay: float,
+    seed: int,
+    weights: Weights | None = None,
+) -> MixedBlocks:
+    """Returns the blocks to go on with: a model that learns only what is new forgets what it knew.
+
+    New and old documents form groups of their own, each mixed by the weights as far as they have such text; where there
+    is nothing new, or nothing old, the other is all that is read. A small share of old text keeps most of what was
+    known (Ibrahim et al., "Simple and scalable strategies to continually pre-train large language models", 2024: 1 to
+    5 % for a weak change, up to 50 % for a strong one).
+
+    Args:
+        split: Name of the split, for errors.
+        tokens: Its documents.
+        is_new: bool[n_documents], documents that the parent was not trained on.
+        context_length: Tokens in a block.
+        replay: Share of the positions that read old text.
+        seed: Decides the order.
+        weights: Of languages and sources; None for none.
+
+    Raises:
+        StageFailed: The text does not fill one context, or a weight is for text that is not there.
+    """
+    check_split(split, tokens, context_length)
+    weights = weights or Weights()
+    _groups(split, tokens, context_length, weights)  # a weight for text that is nowhere is a mistake
+    parts = [(~is_new, _exact(replay)), (is_new, 1 - _exact(replay))]
+    groups: list[tuple[TokenSet, Fraction]] = []
+    for documents, share in parts:
+        part = tokens.select(documents)
+        found = _groups(split, part, context_length, _held(part, weights)) if part.n_tokens > 1 else []
+        whole = sum(amount for _, amount in found)
+        groups += [(group, amount * share / whole) for group, amount in found if share]
+    if not groups:  # all there is has the share 0
+        groups = _groups(split, tokens, context_length, weights)
+    return _mixed(groups, context_length, seed)
+
+
+def _mixed(groups: Sequence[tuple[TokenSet, Fraction]], context_length: int, seed: int) -> MixedBlocks:
+    orders = tuple(Order(group.n_blocks(context_length), seed) for group, _ in groups)
+    shares = tuple(share for _, share in groups)
+    return MixedBlocks([group for group, _ in groups], context_length, MixedOrder(orders, shares))
+
+
+def _held(tokens: TokenSet, weights: Weights) -> Weights:
+    """Leaves out the weights of what some documents do not hold; all of them where nothing would be left."""
+    here = {LANGUAGES[code] for code in np.unique(tokens.languages)}
+    languages = {name: share for name, share in weights.languages.items() if name in here}
+    sources = {tokens.source_names[code] for code in np.unique(tokens.sources)}
+    factors = {name: factor for name, factor in weights.sources.items() if name in sources}
+    readable = any(factors.get(name, 1.0) > 0 for name in sources)
+    return Weights(languages if any(languages.values()) else {}, factors if readable else {})
+
+
+def _groups(split: str, tokens: TokenSet, context_length: int, weights: Weights) -> list[tuple[TokenSet, Fraction]]:
+    """Parts documents by how often they are read; returns each group with its share, relative to the others."""
     absent = sorted(set(weights.sources) - set(tokens.source_names))
     if absent:
         raise StageFailed(
@@ -112,8 +176,7 @@ def mixed_blocks(
         )
     factors = np.array([weights.sources.get(name, 1.0) for name in tokens.source_names], dtype=np.float64)
     factor = factors[tokens.sources] if len(factors) else np.ones(tokens.n_documents)
-    groups: list[TokenSet] = []
-    shares: list[Fraction] = []
+    groups: list[tuple[TokenSet, Fraction]] = []
     for language, share in _languages(weights).items():
         if not share:
             continue
@@ -129,11 +192,11 @@ def mixed_blocks(
                 where=f"{split}, mixture",
                 hint="give it text, or take its weight out",
             )
-        groups += parts.values()
         # Without shares of languages a group's share is what it has, so that nothing is read twice before all is.
-        shares += [amount * (_exact(share) / whole if language else 1) for amount in read.values()]
-    orders = tuple(Order(group.n_blocks(context_length), seed) for group in groups)
-    return MixedBlocks(groups, context_length, MixedOrder(orders, tuple(shares)))
+        groups += [
+            (parts[value], amount * (_exact(share) / whole if language else 1)) for value, amount in read.items()
+        ]
+    return groups
 
 
 def blocks_in_order(split: str, tokens: TokenSet, context_length: int) -> MixedBlocks:

@@ -2,31 +2,64 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from schemas.architectures import FAMILIES, TITLES
 from schemas.config.pretrain import PretrainConfig
+from schemas.config.start import ContinueStart
 from schemas.errors import StageFailed
 from tasks.engine.stage import Context
 from tasks.modeling.artifacts import model_card, save_model
-from tasks.modeling.models import DecoderSpec, build_decoder, count_parameters
-from tasks.modeling.objectives import language_modeling_loss
+from tasks.modeling.models import count_parameters
 from tasks.modeling.precision import prepare_process
 from tasks.modeling.stage_training import train_in_stage
 from tasks.modeling.training_interface import TrainResult
 from tasks.modeling.validation import mean_loss
-from tasks.pretrain.blocks import MixedBlocks, Weights, blocks_in_order, mixed_blocks, token_files
+from tasks.pretrain.blocks import (
+    MixedBlocks,
+    Weights,
+    blocks_in_order,
+    check_split,
+    mixed_blocks,
+    replayed_blocks,
+    token_files,
+)
+from tasks.pretrain.pieces import read_pieces
+from tasks.pretrain.samples import learning
+from tasks.pretrain.seen import NAME, document_hashes, read_seen, write_seen
+from tasks.pretrain.starting import of_a_later_night, starting_model
+from tasks.tokens.token_set import TokenSet
 
 LAST_STEPS = 10
 """The final training loss is the mean of so many last steps: one step's is noise."""
 
+FEWEST_DOCUMENTS = 2
+"""Documents of a split that can be trained on or measured with."""
+
+MOST_EPOCHS = 4
+"""Up to so many readings of a text are nearly as good as new text (Muennighoff et al., 2023)."""
+
+_USES = {
+    "causal": "It continues text; it was not taught to answer.",
+    "masked": "It fills in `<mask>`; texts stand between `<s>` and `</s>`.",
+    "span_corruption": (
+        "It reads a text without `<s>` in which `<sentinel_0>`, `<sentinel_1>`, … stand for missing spans, and writes "
+        "each span after its sentinel."
+    ),
+    "infilling": "It reads a text without `<s>` in which `<mask>` stands for missing spans, and writes it whole.",
+}
+
 
 def pretrain(context: Context) -> None:
-    """Trains a decoder as `context.config` says and publishes it as the output `model`.
+    """Trains a model as `context.config` says and publishes it as the output `model`.
 
     Raises:
         StageFailed: The data do not fill a batch or a context, or the loss is no number.
+        ConfigError: The model to start from does not suit.
         Interrupted: The run is to stop; a checkpoint is kept.
     """
     config: PretrainConfig = context.config
@@ -34,21 +67,32 @@ def pretrain(context: Context) -> None:
     assert precision != "auto" and config.device != "auto", "the planner resolves them before the key"
     prepare_process(context.threads, config.device, precision)
     tokenizer = context.inputs["tokenizer"].folder()
-    train_blocks, valid_blocks = _blocks(context, config)
-    model = build_decoder(_spec(config, _vocabulary(tokenizer / "tokenizer.json")), config.seed)
+    pieces = read_pieces(tokenizer / "tokenizer.json")
+    train, valid_blocks = _splits(context, config)
+    documents = document_hashes(train)
+    seen = np.empty(0, np.uint64)
+    if context.predecessor is not None:
+        config = of_a_later_night(config)
+        seen = read_seen(context.predecessor["seen"])
+    train_blocks = _train_blocks(context, config, train, ~np.isin(documents, seen))
+    model = starting_model(context, config, pieces)
+    learnt = learning(config.objective.of(config.model.architecture), model, pieces, config.seed)
+    objective = learnt.objective
     micro_batch_size = min(config.micro_batch_size, config.batch_size)
     n_valid = min(config.valid_blocks, valid_blocks.count)
 
     def validate(trained: Any) -> float:
-        batch = valid_blocks.batch
-        return mean_loss(trained, language_modeling_loss, batch, n_valid, micro_batch_size, precision)
+        return mean_loss(trained, objective, learnt.samples(valid_blocks.batch), n_valid, micro_batch_size, precision)
 
-    objective = partial(language_modeling_loss, z_loss=config.z_loss)
-    result = train_in_stage(context, config, model, objective, train_blocks.batch, validate, precision)
+    trained = partial(objective, z_loss=config.z_loss)
+    samples = learnt.samples(train_blocks.batch)
+    result = train_in_stage(context, config, model, trained, samples, validate, precision)
 
     folder = context.folder / "model"
     save_model(model, folder, tokenizer, _card(model, config, train_blocks, result))
     context.add_folder("model", folder)
+    seen_documents = write_seen(context.folder / NAME, seen, documents)
+    context.add("seen", NAME, context.folder / NAME, rows=seen_documents)
     context.report(
         rows_in=train_blocks.count,
         parameters=count_parameters(model),
@@ -57,47 +101,55 @@ def pretrain(context: Context) -> None:
         train_loss=result.mean_loss(LAST_STEPS),
         valid_loss=result.valid_loss,
         valid_blocks=n_valid,
+        seen_documents=seen_documents,
         tokens_per_second=round(result.tokens_per_second, 1),
         precision=precision,
     )
 
 
-def _blocks(context: Context, config: PretrainConfig) -> tuple[MixedBlocks, MixedBlocks]:
+def _splits(context: Context, config: PretrainConfig) -> tuple[TokenSet, MixedBlocks]:
     """Opens both splits and checks that there is enough to train on."""
     length = config.context_length
     sets = {split: token_files(split, context.inputs[split]) for split in ("train", "valid")}
+    for split, tokens in sets.items():
+        check_split(split, tokens, length)
+        if tokens.n_documents < FEWEST_DOCUMENTS:
+            raise StageFailed(
+                "a split of 1 document: what is learnt or measured would be that text and not a language",
+                where=split,
+                hint="give more documents, or a larger share of them to this split (`shard`)",
+            )
+    return sets["train"], blocks_in_order("valid", sets["valid"], length)
+
+
+def _train_blocks(
+    context: Context, config: PretrainConfig, tokens: TokenSet, is_new: npt.NDArray[np.bool_]
+) -> MixedBlocks:
+    """Mixes the text as `pretrain.mixture` and, with a parent, `pretrain.start.replay` say, and reports of it."""
     weights = Weights(config.mixture.languages, config.mixture.sources)
-    train = mixed_blocks("train", sets["train"], length, config.seed, weights)
-    valid = blocks_in_order("valid", sets["valid"], length)
-    if train.count < config.batch_size:
+    length = config.context_length
+    replay = config.start.replay if isinstance(config.start, ContinueStart) and context.predecessor else None
+    if replay is None:
+        blocks = mixed_blocks("train", tokens, length, config.seed, weights)
+    else:
+        blocks = replayed_blocks("train", tokens, is_new, length, replay, config.seed, weights)
+    if context.predecessor is not None:
+        new, old = (tokens.select(documents).n_blocks(length) for documents in (is_new, ~is_new))
+        context.report(new_documents=int(is_new.sum()), old_documents=int((~is_new).sum()), replay=replay)
+        context.report(new_blocks=new, old_blocks=old)
+        read = (1 - replay) * config.planned_steps * config.batch_size if replay is not None else 0.0
+        if new and read > MOST_EPOCHS * new:
+            context.warn(
+                f"new text is read {read / new:.1f} times tonight: fewer steps, or a larger share of replay "
+                "(pretrain.start), would learn it less by heart"
+            )
+    if blocks.count < config.batch_size:
         raise StageFailed(
-            f"{train.count} blocks of {length} tokens do not fill one batch of {config.batch_size}",
+            f"{blocks.count} blocks of {length} tokens do not fill one batch of {config.batch_size}",
             where="train",
             hint="give more text, or lower `batch_size` or `context_length`",
         )
-    return train, valid
-
-
-def _spec(config: PretrainConfig, vocabulary: int) -> DecoderSpec:
-    shape = config.model
-    return DecoderSpec(
-        vocabulary=vocabulary,
-        hidden_size=shape.hidden_size,
-        layers=shape.layers,
-        heads=shape.heads,
-        kv_heads=shape.kv_heads,
-        intermediate_size=shape.intermediate_size,
-        context_length=config.context_length,
-        tied_embeddings=shape.tied_embeddings,
-        dropout=shape.dropout,
-    )
-
-
-def _vocabulary(tokenizer: Any) -> int:
-    """Returns the number of pieces in a tokenizer.json."""
-    if not tokenizer.is_file():
-        raise StageFailed("the folder of the tokenizer has no tokenizer.json", where="tokenizer")
-    return len(json.loads(tokenizer.read_bytes())["model"]["vocab"])
+    return blocks
 
 
 def _card(model: Any, config: PretrainConfig, train_blocks: MixedBlocks, result: TrainResult) -> str:
@@ -105,6 +157,7 @@ def _card(model: Any, config: PretrainConfig, train_blocks: MixedBlocks, result:
         "steps": f"{result.steps:,} of {config.batch_size} blocks of {config.context_length} tokens",
         "tokens": f"{result.tokens:,}",
         "precision": config.precision,
+        "objective": str(config.objective.of(config.model.architecture).kind),
         "optimiser": f"{config.optimizer.kind}, learning rate {config.learning_rate:g}",
         "training loss": f"{result.mean_loss(LAST_STEPS):.3f} nats a token",
         "validation loss": f"{result.valid_loss:.3f} nats a token",
@@ -113,8 +166,10 @@ def _card(model: Any, config: PretrainConfig, train_blocks: MixedBlocks, result:
         f"{train_blocks.n_documents:,} documents of {train_blocks.n_tokens:,} tokens, English and Chinese, cleaned and "
         "deduplicated; their origins and licences are in the artifact of the stage `collect`."
     )
+    objective = config.objective.of(config.model.architecture)
+    kind = {"decoder": "CausalLM", "encoder": "MaskedLM", "encoder-decoder": "Seq2SeqLM"}
     use = (
-        "`AutoModelForCausalLM.from_pretrained` and `AutoTokenizer.from_pretrained` load this folder. It continues "
-        "text; it was not taught to answer."
+        f"`AutoModelFor{kind[FAMILIES[config.model.architecture]]}.from_pretrained` and "
+        "`AutoTokenizer.from_pretrained` load this folder. " + _USES[str(objective.kind)]
     )
-    return model_card("Pretrained decoder", model, training, data, use)
+    return model_card(f"Pretrained {TITLES[config.model.architecture]}", model, training, data, use)

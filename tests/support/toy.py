@@ -80,11 +80,13 @@ class SourceConfig(ToyConfig):
 class Toy:
     """A project folder with toy code, a source, a store, and a graph: source → a → costly → b, and a → c.
 
-    With `judged`, `judge`, which keeps a baseline, stands between the last two.
+    With `judged`, `judge`, which keeps a baseline, stands between the last two. With `continued`, `costly` goes on from
+    its own artifact of an earlier date.
     """
 
-    def __init__(self, folder: Path, *, judged: bool = False) -> None:
+    def __init__(self, folder: Path, *, judged: bool = False, continued: bool = False) -> None:
         self.judged = judged
+        self.continued = continued
         self.root = folder / "project"
         self.source = folder / "source.json"
         self.set_source(["x"])
@@ -119,7 +121,7 @@ class Toy:
             [
                 node("source", look=look, keeps_ledger=True),
                 node("a", "source", uses_earlier=True),
-                node("costly", "a", cost="expensive"),
+                node("costly", "a", cost="expensive", continues=lambda config: self.continued),
                 node("b", "costly"),
                 *([node("judge", "a", keeps_baseline=True)] if self.judged else []),
                 node("c", "judge" if self.judged else "a"),

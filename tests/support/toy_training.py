@@ -16,8 +16,9 @@ import torch
 from safetensors.torch import save_file
 
 from schemas.errors import Interrupted
+from tasks.modeling.architectures.spec import ModelSpec
 from tasks.modeling.checkpoints import Checkpoints
-from tasks.modeling.models import DecoderSpec, build_decoder, unique_parameters
+from tasks.modeling.models import build_model, unique_parameters
 from tasks.modeling.objectives import Batch, language_modeling_loss
 from tasks.modeling.optimizers import OptimizerSettings
 from tasks.modeling.order import Order
@@ -27,7 +28,7 @@ from tasks.modeling.trainer import train
 from tasks.modeling.training_interface import Batches, Callbacks, StepTimings, TrainResult, TrainSettings
 from tasks.modeling.validation import mean_loss
 
-SPEC = DecoderSpec(
+SPEC = ModelSpec(
     vocabulary=60, hidden_size=16, layers=2, heads=2, kv_heads=1, intermediate_size=24, context_length=16, dropout=0.1
 )
 """With dropout, so that a resume must restore the random generators too."""
@@ -63,13 +64,13 @@ def toy_train(
     on_resume: Callable[[int], None] = lambda step: None,
     on_step: Callable[[StepRecord, StepTimings], None] = lambda record, timings: None,
     on_event: Callable[[str], None] = lambda message: None,
-    spec: DecoderSpec = SPEC,
+    spec: ModelSpec = SPEC,
     batches: Batches = toy_batch,
     **changes: Any,
 ) -> tuple[Any, TrainResult]:
     """Trains the toy with checkpoints in a folder; returns the model and what the training came to."""
     settings = replace(SETTINGS, **changes)
-    model = build_decoder(spec, seed=0)
+    model = build_model(spec, seed=0)
     callbacks = Callbacks(
         evaluate=lambda trained: mean_loss(trained, language_modeling_loss, toy_batch, 7, 3, settings.precision),
         on_step=on_step,

@@ -5,19 +5,22 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from token_stages import chinese_texts, english_texts, small_model, small_processor
 
 from schemas.config.base import Config
+from schemas.config.pretrain import PretrainConfig
 from schemas.manifest import FileRecord
 from schemas.tables import EXAMPLES
 from tasks.engine.context import BuildContext
 from tasks.engine.spec import BuildSpec, InputSpec
 from tasks.engine.stage import Stage
+from tasks.modeling.architectures.spec import ModelSpec
 from tasks.modeling.artifacts import save_model
-from tasks.modeling.models import DecoderSpec, build_decoder
+from tasks.modeling.models import build_model
 from tasks.store.store import Store
 from tasks.tables.parquet import write_table
 from tasks.tokenizer.hugging_face import write_folder
@@ -46,8 +49,8 @@ def write_tokens(folder: Path, tokenizer: Path, english: int, chinese: int) -> P
 def write_decoder(folder: Path, tokenizer: Path, context: int = 64) -> Path:
     """Writes an untrained decoder's folder, as `pretrain` publishes it."""
     vocabulary = small_processor(tokenizer).get_piece_size()
-    spec = DecoderSpec(vocabulary, 32, 1, heads=2, kv_heads=1, intermediate_size=48, context_length=context)
-    save_model(build_decoder(spec, seed=0), folder, tokenizer, "# A model\n")
+    spec = ModelSpec(vocabulary, 32, 1, heads=2, kv_heads=1, intermediate_size=48, context_length=context)
+    save_model(build_model(spec, seed=0), folder, tokenizer, "# A model\n")
     return folder
 
 
@@ -62,12 +65,30 @@ def write_examples(folder: Path, examples: list[tuple[str, str]]) -> Path:
     return folder
 
 
+def pretrain_config(architecture: str, **changes: Any) -> PretrainConfig:
+    """Settings of a pretraining of 8 small steps, resolved as a planner does."""
+    settings: dict[str, Any] = {
+        "model": {"architecture": architecture, "hidden_size": 32, "layers": 1, "heads": 2, "dropout": 0.1},
+        "context_length": 64,
+        "steps": 8,
+        "batch_size": 4,
+        "micro_batch_size": 2,
+        "precision": "fp32",
+        "valid_blocks": 4,
+        "evaluate_every": 0,
+        "checkpoint_every": 3,
+    }
+    return PretrainConfig.model_validate({**settings, **changes}).resolved("x86_64")
+
+
 def train_stage(
     folder: Path,
     stage: Stage,
     config: Config,
     inputs: Mapping[str, Path],
     stopping: Callable[[], bool] = lambda: False,
+    look: Any = None,
+    predecessor: Mapping[str, Path] | None = None,
 ) -> tuple[dict[str, bytes], BuildContext]:
     """Builds a stage in this process; checkpoints of an earlier call with the same folder are gone on from.
 
@@ -90,8 +111,10 @@ def train_stage(
     spec = BuildSpec(
         node=stage.name,
         stage=stage.name,
-        settings=config.resolved("x86_64").model_dump(),  # as a plan does, for this class of host
+        settings=config.resolved("x86_64").model_dump(mode="json"),  # as a plan does, for this class of host
         inputs={name: stored(source) for name, source in inputs.items()},
+        predecessor=(None if predecessor is None else {name: stored(source) for name, source in predecessor.items()}),
+        look=look,
         date="2026-01-01",
         code="",
         store=str(store.root),

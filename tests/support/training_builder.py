@@ -14,7 +14,7 @@ from toy_training import SPEC, toy_batch
 from schemas.config.training import TrainingConfig
 from tasks.engine.child import main
 from tasks.engine.stage import Context, Stage
-from tasks.modeling.models import build_decoder
+from tasks.modeling.models import build_model
 from tasks.modeling.objectives import Batch, language_modeling_loss
 from tasks.modeling.precision import prepare_process
 from tasks.modeling.stage_training import train_in_stage
@@ -56,7 +56,7 @@ def build(context: Context) -> None:
     def validate(model: Any) -> float:
         return mean_loss(model, language_modeling_loss, toy_batch, 7, 3, "fp32")
 
-    model = build_decoder(SPEC, seed=0)
+    model = build_model(SPEC, seed=0)
     train_in_stage(context, config, model, language_modeling_loss, batches, validate, "fp32")
     assert rank == 0, "only the first process goes on"
     out = context.folder / "weights.bin"

@@ -18,8 +18,9 @@ from tasks.engine.context import BuildContext
 from tasks.engine.spec import BuildSpec, InputSpec
 from tasks.evaluate.build import whole_characters
 from tasks.evaluate.stage import STAGE
+from tasks.modeling.architectures.spec import ModelSpec
 from tasks.modeling.artifacts import save_model
-from tasks.modeling.models import DecoderSpec, build_decoder, load_as_classifier
+from tasks.modeling.models import build_model, load_as_classifier
 from tasks.store.store import Store
 from tasks.tables.parquet import write_table
 from tasks.tokenizer.train import train_model
@@ -44,7 +45,7 @@ def inputs(tmp_path_factory) -> dict[str, Path]:
     (tokenizer / "tokenizer.json").write_text("{}")
     processor = load_processor(tokenizer)
     torch.set_num_threads(1)
-    decoder = build_decoder(DecoderSpec(processor.get_piece_size(), 32, 1, 2, 2, 48, 32), seed=1)
+    decoder = build_model(ModelSpec(processor.get_piece_size(), 32, 1, 2, 2, 48, 32), seed=1)
     save_model(decoder, root / "decoder", tokenizer, "# A model")
     save_model(load_as_classifier(root / "decoder", ["a", "b"], seed=1), root / "classifier", tokenizer, "# A model")
     for split in ("train", "test"):

@@ -12,13 +12,12 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from schemas.errors import StageFailed
 from schemas.tokens import BOS, END, EOS
+from tasks.modeling.architectures.spec import ModelSpec
 from tasks.modeling.artifacts import model_card, save_model
-from tasks.modeling.models import DecoderSpec, build_decoder, load_as_classifier, load_decoder
+from tasks.modeling.models import build_model, load_as_classifier, load_decoder
 from tasks.modeling.predict import load_classifier, predict
 
-SPEC = DecoderSpec(
-    vocabulary=60, hidden_size=16, layers=2, heads=2, kv_heads=1, intermediate_size=24, context_length=16
-)
+SPEC = ModelSpec(vocabulary=60, hidden_size=16, layers=2, heads=2, kv_heads=1, intermediate_size=24, context_length=16)
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_decoder_loads_with_equal_weights(tmp_path: Path, tokenizer: Path, tied: bool) -> None:
-    model = build_decoder(DecoderSpec(60, 16, 1, 2, 1, 24, 16, tied_embeddings=tied), seed=0)
+    model = build_model(ModelSpec(60, 16, 1, 2, 1, 24, 16, tied_embeddings=tied), seed=0)
     save_model(model, tmp_path / "model", tokenizer, _card(model))
     loaded, told = AutoModelForCausalLM.from_pretrained(tmp_path / "model", output_loading_info=True)
     assert not told["missing_keys"] and not told["unexpected_keys"] and not told["mismatched_keys"]
@@ -53,7 +52,7 @@ def test_a_decoder_loads_with_equal_weights(tmp_path: Path, tokenizer: Path, tie
 def test_a_folder_has_equal_bytes_wherever_it_is_written_and_says_not_where(tmp_path: Path, tokenizer: Path) -> None:
     folders = []
     for name in ("one", "other"):
-        model = build_decoder(SPEC, seed=0)
+        model = build_model(SPEC, seed=0)
         model.config.max_content = 9
         folder = tmp_path / name / "model"
         save_model(model, folder, tokenizer, _card(model))
@@ -71,7 +70,7 @@ def test_a_folder_has_equal_bytes_wherever_it_is_written_and_says_not_where(tmp_
 
 
 def test_a_classifier_keeps_the_decoders_weights_and_its_labels(tmp_path: Path, tokenizer: Path) -> None:
-    decoder = build_decoder(SPEC, seed=0)
+    decoder = build_model(SPEC, seed=0)
     save_model(decoder, tmp_path / "decoder", tokenizer, _card(decoder))
     classifier = load_as_classifier(tmp_path / "decoder", ["cat", "dog", "猫"], seed=1)
     assert torch.equal(classifier.model.embed_tokens.weight, decoder.model.embed_tokens.weight)
@@ -82,7 +81,7 @@ def test_a_classifier_keeps_the_decoders_weights_and_its_labels(tmp_path: Path, 
 
 
 def test_predictions_are_those_of_the_rows_alone_and_come_in_order(tmp_path: Path, tokenizer: Path) -> None:
-    decoder = build_decoder(SPEC, seed=0)
+    decoder = build_model(SPEC, seed=0)
     save_model(decoder, tmp_path / "decoder", tokenizer, _card(decoder))
     model = load_as_classifier(tmp_path / "decoder", ["a", "b", "c"], seed=1)
     model.config.max_content = 5
@@ -102,7 +101,7 @@ def test_predictions_are_those_of_the_rows_alone_and_come_in_order(tmp_path: Pat
 def test_what_is_no_model_or_no_classifier_is_refused(tmp_path: Path, tokenizer: Path) -> None:
     with pytest.raises(StageFailed, match="no model"):
         load_decoder(tokenizer)
-    decoder = build_decoder(SPEC, seed=0)
+    decoder = build_model(SPEC, seed=0)
     save_model(decoder, tmp_path / "decoder", tokenizer, _card(decoder))
     with pytest.raises(StageFailed, match="no classifier"):
         load_classifier(tmp_path / "decoder")

@@ -10,8 +10,8 @@ import pytest
 from toy_training import SETTINGS, toy_train
 
 from schemas.errors import Interrupted, StageFailed
+from tasks.modeling.architectures.spec import ModelSpec
 from tasks.modeling.checkpoints import Checkpoints
-from tasks.modeling.models import DecoderSpec
 
 
 def _flip(path: Path) -> None:
@@ -90,7 +90,7 @@ def test_what_a_kill_left_half_written_is_swept_away(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_model_is_refused(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "copy")
     with pytest.raises(StageFailed, match="another model"):
-        toy_train(tmp_path / "copy", spec=DecoderSpec(60, 32, 2, 2, 1, 24, 16))
+        toy_train(tmp_path / "copy", spec=ModelSpec(60, 32, 2, 2, 1, 24, 16))
 
 
 def test_a_stop_before_the_first_step_leaves_no_checkpoint(tmp_path: Path) -> None:

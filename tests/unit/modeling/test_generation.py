@@ -9,19 +9,19 @@ import pytest
 import torch
 
 from schemas.tokens import PAD
+from tasks.modeling.architectures.spec import ModelSpec
 from tasks.modeling.generation import GenerationSettings, generate
-from tasks.modeling.models import DecoderSpec, build_decoder
+from tasks.modeling.models import build_model
 
-SPEC = DecoderSpec(
-    vocabulary=40, hidden_size=16, layers=2, heads=2, kv_heads=1, intermediate_size=24, context_length=32
-)
+SPEC = ModelSpec(vocabulary=40, hidden_size=16, layers=2, heads=2, kv_heads=1, intermediate_size=24, context_length=32)
 PROMPTS = [[2, 20, 21], [2, 30], [2, 22, 23, 24, 25, 26], [2], [2, 20, 21], [2, 31, 32, 33]]
 GREEDY = GenerationSettings(max_new_tokens=8, batch_size=4, stop=(3,))
 
 
-@pytest.fixture(scope="module")
-def model() -> Any:
-    built = build_decoder(SPEC, seed=0).eval()
+@pytest.fixture(scope="module", params=["llama", "gpt2"])
+def model(request: pytest.FixtureRequest) -> Any:
+    kv_heads = 1 if request.param == "llama" else 2
+    built = build_model(replace(SPEC, architecture=request.param, kv_heads=kv_heads), seed=0).eval()
     with torch.no_grad():
         for parameter in built.parameters():
             if parameter.ndim == 2:

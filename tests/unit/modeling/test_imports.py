@@ -9,11 +9,15 @@ from pathlib import Path
 import tasks.modeling
 
 ROOT = Path(tasks.modeling.__file__).parents[2]
-MODULES = sorted(path.stem for path in (ROOT / "tasks/modeling").glob("*.py") if path.stem != "__init__")
+MODULES = sorted(
+    path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+    for path in (ROOT / "tasks/modeling").rglob("*.py")
+    if path.stem != "__init__"
+)
 
 _CODE = f"""
 import sys
-{chr(10).join(f"import tasks.modeling.{name}" for name in MODULES)}
+{chr(10).join(f"import {name}" for name in MODULES)}
 found = sorted({{"prefect", "polars", "pyarrow", "pydantic"}} & set(sys.modules))
 sys.exit(", ".join(found) or 0)
 """

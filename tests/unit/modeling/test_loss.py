@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.modeling.architectures.spec import ModelSpec
 from tasks.modeling.loss import cross_entropy
-from tasks.modeling.models import DecoderSpec, build_decoder
+from tasks.modeling.models import build_model
 from tasks.modeling.objectives import language_modeling_loss
 from tasks.modeling.precision import autocast
 
@@ -49,10 +50,10 @@ def test_value_and_gradients_equal_those_of_torch(
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_models_gradient_equals_that_of_its_own_loss(tied: bool) -> None:
-    spec = DecoderSpec(30, 16, 1, 2, 1, 24, 8, tied_embeddings=tied)
+    spec = ModelSpec(30, 16, 1, 2, 1, 24, 8, tied_embeddings=tied)
     ids = torch.arange(16).view(2, 8)
     batch = {"input_ids": ids, "labels": ids + 1, "position_ids": torch.arange(8).repeat(2, 1)}
-    ours, theirs = build_decoder(spec, 0), build_decoder(spec, 0)
+    ours, theirs = build_model(spec, 0), build_model(spec, 0)
     loss = language_modeling_loss(ours, batch)
     loss.total.backward()
     logits = theirs(input_ids=ids, position_ids=batch["position_ids"]).logits
@@ -63,10 +64,10 @@ def test_a_models_gradient_equals_that_of_its_own_loss(tied: bool) -> None:
 
 
 def test_bfloat16_stays_near_float32_and_gives_float32_gradients() -> None:
-    spec = DecoderSpec(30, 16, 1, 2, 1, 24, 8)
+    spec = ModelSpec(30, 16, 1, 2, 1, 24, 8)
     ids = torch.arange(16).view(2, 8)
     batch = {"input_ids": ids, "labels": ids + 1, "position_ids": torch.arange(8).repeat(2, 1)}
-    model = build_decoder(spec, 0)
+    model = build_model(spec, 0)
     exact = float(language_modeling_loss(model, batch).total.detach())
     with autocast("bf16"):
         loss = language_modeling_loss(model, batch)

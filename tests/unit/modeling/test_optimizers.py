@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from tasks.modeling.models import DecoderSpec, build_decoder
+from tasks.modeling.architectures.spec import ModelSpec
+from tasks.modeling.models import build_model
 from tasks.modeling.muon import ADAMW_RMS, Muon, orthogonalize
 from tasks.modeling.optimizers import Optimizers, OptimizerSettings
 
-SPEC = DecoderSpec(vocabulary=40, hidden_size=16, layers=2, heads=2, kv_heads=1, intermediate_size=24, context_length=8)
+SPEC = ModelSpec(vocabulary=40, hidden_size=16, layers=2, heads=2, kv_heads=1, intermediate_size=24, context_length=8)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (24, 16), (16, 24), (3, 16, 40)])
@@ -68,7 +69,7 @@ def test_muons_update_has_the_size_of_an_adamw_update() -> None:
 
 
 def test_only_hidden_matrices_decay() -> None:
-    model = build_decoder(SPEC, seed=0)
+    model = build_model(SPEC, seed=0)
     optimizers = Optimizers(model, OptimizerSettings(learning_rate=0.1, weight_decay=0.5))
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     for parameter in model.parameters():
@@ -81,7 +82,7 @@ def test_only_hidden_matrices_decay() -> None:
 
 @pytest.mark.parametrize("kind", ["muon", "adamw", "sgd", "adafactor"])
 def test_the_gradient_is_averaged_and_its_norm_is_told_before_clipping(kind: str) -> None:
-    model = build_decoder(SPEC, seed=0)
+    model = build_model(SPEC, seed=0)
     optimizers = Optimizers(model, OptimizerSettings(learning_rate=0.1, kind=kind, gradient_clip=1e-9))
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
@@ -101,10 +102,10 @@ def test_a_state_taken_over_continues_with_equal_bytes(kind: str) -> None:
             parameter.grad = torch.randn(parameter.shape, generator=generator)
         optimizers.step(factor=1.0, norm=optimizers.average(1).total)
 
-    model = build_decoder(SPEC, seed=0)
+    model = build_model(SPEC, seed=0)
     optimizers = Optimizers(model, settings)
     step(model, optimizers, 1)
-    copy = build_decoder(SPEC, seed=5)
+    copy = build_model(SPEC, seed=5)
     copy.load_state_dict(model.state_dict())
     successor = Optimizers(copy, settings)
     successor.load(optimizers.state())
@@ -133,7 +134,7 @@ def test_each_kind_follows_torchs_own_with_decay_taken_from_the_weights_first(ki
         epsilon=1e-6,
         gradient_clip=0.0,
     )
-    ours, theirs = build_decoder(SPEC, seed=0), build_decoder(SPEC, seed=0)
+    ours, theirs = build_model(SPEC, seed=0), build_model(SPEC, seed=0)
     optimizers, reference = Optimizers(ours, settings), REFERENCES[kind](list(theirs.parameters()))
     generator = torch.Generator().manual_seed(0)
     for _ in range(3):
@@ -150,7 +151,7 @@ def test_each_kind_follows_torchs_own_with_decay_taken_from_the_weights_first(ki
 
 
 def test_penalties_are_the_gradient_of_what_they_add_to_the_loss() -> None:
-    model = build_decoder(SPEC, seed=0)
+    model = build_model(SPEC, seed=0)
     settings = OptimizerSettings(learning_rate=0.1, l1=0.3, l2=0.7)
     optimizers = Optimizers(model, settings)
     matrices = [p for name, p in model.named_parameters() if "proj" in name]
@@ -166,7 +167,7 @@ def test_penalties_are_the_gradient_of_what_they_add_to_the_loss() -> None:
 
 
 def test_a_clipped_gradient_has_the_norm_it_is_clipped_to() -> None:
-    model = build_decoder(SPEC, seed=0)
+    model = build_model(SPEC, seed=0)
     before = [p.detach().clone() for p in model.parameters()]
     optimizers = Optimizers(model, OptimizerSettings(1.0, kind="sgd", momentum=0.0, gradient_clip=0.5))
     for parameter in model.parameters():

@@ -14,7 +14,7 @@ from toy_training import SETTINGS, SPEC, toy_batch, toy_train
 
 from schemas.errors import Interrupted, StageFailed
 from tasks.modeling.checkpoints import Checkpoints
-from tasks.modeling.models import build_decoder
+from tasks.modeling.models import build_model
 from tasks.modeling.objectives import Loss, language_modeling_loss
 from tasks.modeling.optimizers import OptimizerSettings
 from tasks.modeling.trainer import train
@@ -73,7 +73,7 @@ def test_a_finished_training_is_not_done_again(tmp_path: Path) -> None:
 
 def test_how_a_step_is_cut_into_micro_batches_changes_rounding_only(tmp_path: Path) -> None:
     def gradient_norms(micro_batch_size: int) -> list[float]:
-        model = build_decoder(toy_training.DecoderSpec(60, 16, 1, 2, 1, 24, 16), seed=0)
+        model = build_model(toy_training.ModelSpec(60, 16, 1, 2, 1, 24, 16), seed=0)
         settings = toy_training.replace(SETTINGS, micro_batch_size=micro_batch_size, steps=3)
         checkpoints = Checkpoints(tmp_path / str(micro_batch_size), pytest.fail)
         result = train(model, language_modeling_loss, _uneven, settings, checkpoints, Callbacks())
@@ -100,7 +100,7 @@ def test_a_loss_that_is_no_number_names_its_step(tmp_path: Path) -> None:
         loss = language_modeling_loss(model, batch)
         return Loss(loss.total * (float("nan") if asked == 8 else 1.0), loss.count)  # three micro-batches a step
 
-    model = build_decoder(SPEC, seed=0)
+    model = build_model(SPEC, seed=0)
     with pytest.raises(StageFailed, match="step 3: the loss is no number") as failure:
         train(model, objective, toy_batch, SETTINGS, Checkpoints(tmp_path, pytest.fail), Callbacks())
     assert "learning rate" in failure.value.hint
@@ -110,13 +110,13 @@ def test_batches_with_nothing_to_predict_are_an_error(tmp_path: Path) -> None:
     def masked(position: int, count: int) -> Any:
         return {**toy_batch(position, count), "labels": torch.full((count, 16), -100)}
 
-    model = build_decoder(SPEC, seed=0)
+    model = build_model(SPEC, seed=0)
     with pytest.raises(StageFailed, match="nothing to predict"):
         train(model, language_modeling_loss, masked, SETTINGS, Checkpoints(tmp_path, pytest.fail), Callbacks())
 
 
 def test_validation_draws_nothing_and_leaves_no_gradient() -> None:
-    model = build_decoder(SPEC, seed=0)
+    model = build_model(SPEC, seed=0)
     before = torch.get_rng_state()
     loss = mean_loss(model, language_modeling_loss, toy_batch, samples=5, batch_size=2, precision="fp32")
     assert loss == pytest.approx(

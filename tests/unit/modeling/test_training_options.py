@@ -12,7 +12,7 @@ from toy_training import SETTINGS, SPEC, toy_batch, toy_train
 
 from schemas.errors import Interrupted
 from tasks.modeling.checkpoints import Checkpoints
-from tasks.modeling.models import build_decoder
+from tasks.modeling.models import build_model
 from tasks.modeling.objectives import Loss, language_modeling_loss
 from tasks.modeling.precision import LossScale
 from tasks.modeling.trainer import train
@@ -40,7 +40,7 @@ def _stopped_and_resumed(folder: Path, calls: int, **settings: Any) -> tuple[Any
 def test_the_mean_of_the_weights_is_validated_and_left_in_the_model(tmp_path: Path) -> None:
     seen: list[torch.Tensor] = []
     model, result = toy_train(tmp_path, ema_decay=0.5, checkpoint_every=1, steps=4)
-    plain = build_decoder(SPEC, seed=0)
+    plain = build_model(SPEC, seed=0)
     mean = plain.lm_head.weight.detach().clone()
     for step in range(1, 5):
         checkpoints = Checkpoints(tmp_path / "each", pytest.fail, keep=9)
@@ -54,7 +54,7 @@ def test_the_mean_of_the_weights_is_validated_and_left_in_the_model(tmp_path: Pa
 
 def _weights_after(checkpoints: Checkpoints, step: int) -> torch.Tensor:
     if not checkpoints.steps():
-        model = build_decoder(SPEC, seed=0)
+        model = build_model(SPEC, seed=0)
         settings = _changed(steps=4, checkpoint_every=1)
         train(model, language_modeling_loss, toy_batch, settings, checkpoints, Callbacks())
     return checkpoints.read(step).weights["model.embed_tokens.weight"]
@@ -86,7 +86,7 @@ def test_training_stops_after_so_many_validations_without_a_better_one(tmp_path:
     weights: dict[int, bytes] = {}
 
     def once(folder: Path, stop_at: int) -> tuple[Any, Any]:
-        model = build_decoder(SPEC, seed=0)
+        model = build_model(SPEC, seed=0)
         checkpoints = Checkpoints(folder, pytest.fail)
         asked = 0
         reached = max(checkpoints.steps(), default=0)
@@ -140,7 +140,7 @@ def test_float16_lowers_its_scale_and_loses_no_sample(tmp_path: Path) -> None:
         return toy_batch(position, count)
 
     settings = _changed(precision="fp16", steps=3, micro_batch_size=5)
-    model = build_decoder(SPEC, seed=0)
+    model = build_model(SPEC, seed=0)
     result = train(model, objective, batches, settings, Checkpoints(tmp_path, pytest.fail), Callbacks())
     assert [record.step for record in result.records] == [1, 2, 3]
     assert read.count(0) > 1 and sorted(set(read)) == [0, 5, 10]

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from trained_models import train_stage, write_tokenizer, write_tokens
+from trained_models import train_stage, write_tokens
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from schemas.config.model import ModelConfig
 from schemas.config.pretrain import PretrainConfig
-from schemas.config.training import ModelConfig
 from schemas.errors import Interrupted, StageFailed
 from tasks.pretrain.stage import STAGE
 from tasks.store.store import Store
@@ -31,17 +31,6 @@ CONFIG = PretrainConfig(
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("inputs")
-    tokenizer = write_tokenizer(root / "tokenizer")
-    return {
-        "tokenizer": tokenizer,
-        "train": write_tokens(root / "train", tokenizer, english=15, chinese=8),
-        "valid": write_tokens(root / "valid", tokenizer, english=2, chinese=3),
-    }
-
-
-@pytest.fixture(scope="module")
 def built(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes], Any]:
     folder = tmp_path_factory.mktemp("built")
     return folder, *train_stage(folder, STAGE, CONFIG, inputs)
@@ -50,7 +39,7 @@ def built(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 def test_it_publishes_a_folder_that_auto_classes_load(built: Any, tmp_path: Path) -> None:
     _, content, _ = built
     for name, data in content.items():
-        (tmp_path / name.removeprefix("model/")).write_bytes(data)
+        (tmp_path / Path(name).name).write_bytes(data)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     model = AutoModelForCausalLM.from_pretrained(tmp_path)
     assert model.config.vocab_size == len(tokenizer)
@@ -103,6 +92,17 @@ def test_too_little_text_is_a_clear_error(
     with pytest.raises(StageFailed, match=message) as failure:
         train_stage(tmp_path, STAGE, CONFIG.model_copy(update=changes), inputs)
     assert failure.value.hint
+
+
+@pytest.mark.parametrize("split", ["train", "valid"])
+@pytest.mark.parametrize("documents", [0, 1])
+def test_a_split_of_one_document_is_a_clear_error(
+    split: str, documents: int, inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    lonely = write_tokens(tmp_path / "tokens", inputs["tokenizer"], english=documents, chinese=0)
+    with pytest.raises(StageFailed, match=f"a split of {documents} document") as failure:
+        train_stage(tmp_path / "built", STAGE, CONFIG, {**inputs, split: lonely})
+    assert failure.value.where == split and failure.value.hint
 
 
 def test_a_token_file_without_its_index_is_a_clear_error(inputs: dict[str, Path], tmp_path: Path) -> None:
