@@ -40,6 +40,9 @@ SMALLEST, LARGEST = 1_000_000, 1_000_000_000
 _ASPECT = 64
 """Width a layer."""
 
+_SPREAD = 1.6
+"""The widest and the deepest shapes have so many times more or less width a layer."""
+
 _TOLERANCE = 0.06
 """Shapes whose parameters miss the size by no more are told apart by their aspect."""
 
@@ -119,7 +122,7 @@ def _gated(architecture: Architecture) -> bool:
 def _shapes() -> Iterator[tuple[int, int]]:
     for width in (*range(32, 256, 32), *range(256, 512, 64), *range(512, 4097, 128)):
         middle = width / _ASPECT
-        for layers in range(max(1, math.floor(middle * 0.6)), math.ceil(middle * 1.6) + 1):
+        for layers in range(math.ceil(middle / _SPREAD), math.ceil(middle * _SPREAD) + 1):
             yield width, layers
 
 
