@@ -4,7 +4,7 @@ A text is gone over while it lies in the processor's cache, with buffers of the 
 nothing is allocated for a text. Loops are written so that LLVM makes vector instructions of them, for which it must
 know that no place in an array is negative: they begin at 0, or their places are unsigned.
 
-What numba compiles is here, in `digests` and in `comparing`, and kept to few functions: compiling takes about 3 CPU
+What numba compiles is here, in `digests` and in `comparing`, and kept to few functions: compiling takes some CPU
 seconds, once per machine; afterwards loading from the cache takes half a second per process. The cache lies in this
 folder's `__pycache__`, or in the user's cache folder where the package is read-only, or in `NUMBA_CACHE_DIR`; where
 none of them can be written each process compiles for itself.
