@@ -18,8 +18,8 @@ import torch
 from schemas.tokens import IGNORED_LABEL
 
 CHUNK_BYTES = {"cpu": 24 << 20}
-"""Of logits that exist at once, by kind of device. Each chunk adds to the whole gradient of the head, so small ones cost
-time; from 32 MB on, the C library gives memory back to the system and takes it anew for each."""
+"""Of logits that exist at once, by kind of device. Each chunk adds to the whole gradient of the head, so small ones
+cost time; from 32 MB on, the C library gives memory back to the system and takes it anew for each."""
 
 LARGE_CHUNK_BYTES = 256 << 20
 """The same where it is not named: accelerators need many rows to be busy."""
