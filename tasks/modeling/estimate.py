@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LIBRARIES_BYTES = 520 << 20
-"""Of a process that has loaded torch and transformers and made a first step."""
+LIBRARIES_BYTES = 400 << 20
+"""Of the process of a stage that trains: torch, transformers, and what a first step allocates."""
 
 LOGITS_BYTES = 48 << 20
-"""Of the chunk of logits that exists at once, its gradient and what lies between."""
+"""Of the chunk of logits that exists at once, its gradient and what lies between, at most."""
 
 _ACTIVATIONS = {
     ("llama", False): (40, 16, 4),

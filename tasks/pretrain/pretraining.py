@@ -9,6 +9,7 @@ from schemas.config.pretrain import PretrainConfig
 from schemas.errors import StageFailed
 from tasks.engine.stage import Context
 from tasks.modeling.artifacts import model_card, save_model
+from tasks.modeling.estimate import Shape, flops_per_token
 from tasks.modeling.models import DecoderSpec, build_decoder, count_parameters
 from tasks.modeling.objectives import language_modeling_loss
 from tasks.modeling.order import Order
@@ -58,6 +59,8 @@ def pretrain(context: Context) -> None:
         valid_blocks=n_valid,
         tokens_per_second=round(result.tokens_per_second, 1),
         precision=precision,
+        threads=context.threads,
+        flops_per_token=flops_per_token(_shape(config, _vocabulary(tokenizer / "tokenizer.json"))),
     )
 
 
@@ -95,6 +98,11 @@ def _spec(config: PretrainConfig, vocabulary: int) -> DecoderSpec:
         tied_embeddings=shape.tied_embeddings,
         dropout=shape.dropout,
     )
+
+
+def _shape(config: PretrainConfig, vocabulary: int) -> Shape:
+    shape = config.model.model_dump(exclude={"dropout"})
+    return Shape(vocabulary=vocabulary, context_length=config.context_length, **shape)
 
 
 def _vocabulary(tokenizer: Any) -> int:
