@@ -99,7 +99,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             chunk = hidden[start : start + rows]
             slope = chunk @ head.T  # logits, until each slice is overwritten by its gradient
             chosen = labels[start : start + rows].unsqueeze(-1)
-            for part, targets in zip(slope.split(slice_rows), chosen.split(slice_rows), strict=True):
+            for part, targets in zip(torch.split(slope, slice_rows), torch.split(chosen, slice_rows), strict=True):
                 logits = part.float() if bias is None else part.float().add_(bias)
                 logs = torch.log_softmax(logits, dim=-1)
                 picked = logs.gather(-1, targets)
