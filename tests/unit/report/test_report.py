@@ -316,3 +316,28 @@ def test_quantities_are_written_for_people():
     ]
     assert [count(1234567), count(None), percent(0.005), percent(0.73)] == ["1,234,567", "–", "0.5 %", "73 %"]
     assert [decimal(value) for value in (0.7171, 17.12, 171.23, 1190.6)] == ["0.717", "17.12", "171.2", "1,191"]
+
+
+def test_accuracy_learning_rate_and_gradient_norms_of_layers_are_drawn(example):
+    rows = [
+        {
+            "step": step,
+            "loss": 5.0 / step,
+            "accuracy": step / 50,
+            "learning_rate": 0.005,
+            "gradient_norm": 1.0 / step,
+            "layer_norms": {name: number / step for number, name in enumerate(["embeddings", *"abcdefg"])},
+        }
+        for step in range(1, 41)
+    ]
+    example.diagnostic("pretrain", "steps.jsonl", rows)
+    page = render(example.run, example.manifests, example.read)
+    Page(page)
+    for name in ("accuracy in training", "learning rate", "gradient norm before clipping", "gradient norm by layer"):
+        assert f'aria-label="{name} by step"' in page
+    assert [name for name in ["embeddings", *"abcdefg"] if f"</i>{name}</span>" in page] == [
+        "embeddings",
+        "b",
+        "d",
+        "g",
+    ]
