@@ -2,6 +2,7 @@
 # make test   sets everything up, then passes the tests
 # make test-integration   sets up real servers on loopback (PostgreSQL, by apt), then passes the tests that need them
 # make check  format, lint, types      make bench  benchmarks      make clean  forget what was built
+# make bench-train CORPUS=<folder>   the trainer beside nanoGPT's loop and Hugging Face's Trainer
 # make bench-data CORPUS=<folder> TASKS=<folder>   benchmarks of the data stages beside their peers, on real documents
 #
 # TORCH_INDEX=<address of an index that holds CPU builds of torch>: without it, pip takes torch from the index it is
@@ -11,7 +12,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 QUICKSTART = .nightmill/quickstart
 
-.PHONY: run test test-integration check bench bench-data setup quickstart-corpus clean
+.PHONY: run test test-integration check bench bench-data bench-train setup quickstart-corpus clean
 .DELETE_ON_ERROR:
 
 run: quickstart-corpus
@@ -47,6 +48,12 @@ bench-data: .venv/ready-dev .venv-peers/ready
 	$(BENCH)/bench_decontaminate.py $(CORPUS) $(TASKS) --json $(FIGURES)/decontaminate.json
 	$(BENCH)/bench_validate.py $(CORPUS) --json $(FIGURES)/validate.json
 
+bench-train: .venv/ready-dev .venv-peers/ready
+	@test -n "$(CORPUS)" || { echo "say on what: make bench-train CORPUS=<folder>"; exit 3; }
+	mkdir -p $(FIGURES)
+	$(BENCH)/bench_train.py $(CORPUS) --json $(FIGURES)/train.json
+	$(BENCH)/bench_train_quality.py $(CORPUS) $(if $(SHORT),--short) --json $(FIGURES)/train-quality.json
+
 setup: .venv/ready
 
 quickstart-corpus: .venv/ready .nightmill/quickstart-packages/.ready
@@ -76,5 +83,7 @@ clean:
 
 .venv-peers/ready: tests/benchmarks/peers.txt
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check \
+		$(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/benchmarks/peers.txt
 	touch $@

@@ -58,14 +58,25 @@ class Session:
         """The selected nodes that are not cached."""
         return [found for found in self.decisions if found.status != "cached" and found.node in self.selected]
 
+    def threads(self, node: str) -> int:
+        """Returns the threads that a node computes with."""
+        return self.configuration.pipeline.execution.of(node).threads or _cores()
+
     def run(self, listener: Listener | None = None) -> Run:
-        """Returns a run of this plan."""
+        """Returns a run of this plan.
+
+        Raises:
+            ConfigError: A training of it cannot fit in memory.
+        """
+        from flows.estimates import refuse_what_cannot_fit, training_estimates
+
+        refuse_what_cannot_fit(training_estimates(self).values())
         execution = self.configuration.pipeline.execution
         resources = {}
         for name, node in self.graph.nodes.items():
             own = execution.of(name)
             resources[name] = Resources(
-                threads=own.threads or _cores(),
+                threads=self.threads(name),
                 workers=own.workers or _cores(),
                 placement=own.placement,
                 launcher=_launcher(name, node.stage, execution),

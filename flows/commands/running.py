@@ -57,13 +57,19 @@ def plan(
             session = _prepare(config, assignments, first, last, only, force, date, refresh=True, listener=listening)
     else:
         session = _prepare(config, assignments, first, last, only, force, date)
+    from flows.estimates import training_estimates
+
+    estimates = training_estimates(session)
     if as_json:
-        print_json([_as_json(found) for found in session.decisions])
+        told = {node: found.to_json() for node, found in estimates.items()}
+        print_json([{**_as_json(found), "estimate": told.get(found.node)} for found in session.decisions])
     else:
         width = max(len(found.node) for found in session.decisions)
         for found in session.decisions:
             chosen = "" if found.node in session.selected else "  (not selected)"
             print_line(f"{found.node:<{width}}  {found.status:<8}{found.reason}{chosen}".rstrip())
+            if found.node in estimates:
+                print_line(f"{'':<{width + 10}}{estimates[found.node]}")
     return int(ExitCode.WORK_TO_DO if session.work else ExitCode.DONE)
 
 

@@ -23,25 +23,26 @@ ADAMW_RMS = 0.2
 """Usual root mean square of an AdamW update's entries, which Muon's updates are scaled to."""
 
 
-def orthogonalize(matrix: torch.Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> torch.Tensor:
-    """Returns approximately U·Vᵀ of the matrix's singular value decomposition.
-
-    Computed in bfloat16 on accelerators and in float32 on processors, where bfloat16 was no faster.
+def orthogonalize(
+    matrices: torch.Tensor, steps: int = NEWTON_SCHULZ_STEPS, dtype: torch.dtype = torch.float32
+) -> torch.Tensor:
+    """Returns approximately U·Vᵀ of each matrix's singular value decomposition.
 
     Args:
-        matrix: float32[..., rows, columns].
+        matrices: float32[n, rows, columns].
         steps: Newton–Schulz iterations.
+        dtype: Of the products. bfloat16 alters an update by about a hundredth and took 40 ms instead of 183 for the
+            matrices of 4.9 M parameters, on a processor that multiplies it fast.
     """
     a, b, c = NEWTON_SCHULZ
-    x: torch.Tensor
-    tall = matrix.size(-2) > matrix.size(-1)
-    x = matrix.mT if tall else matrix
-    x = x.bfloat16() if x.is_cuda else x
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    tall = matrices.size(-2) > matrices.size(-1)
+    x = matrices.mT if tall else matrices
+    x = (x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype).contiguous()
     for _ in range(steps):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    x = x.to(matrix.dtype)
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.baddbmm(x, polynomial, x, beta=a)
+    x = x.to(matrices.dtype)
     return x.mT if tall else x
 
 
@@ -49,14 +50,21 @@ class Muon(torch.optim.Optimizer):
     """Muon with Nesterov momentum and decoupled weight decay, for matrices only.
 
     Matrices of one shape are orthogonalised as one batch; sharded ones are gathered for it, in every process.
+    `dtype` is that of the products it takes; see `orthogonalize`.
     """
 
     def __init__(
-        self, parameters: list[torch.nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+        self,
+        parameters: list[torch.nn.Parameter],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         if any(parameter.ndim != 2 for parameter in parameters):
             raise ValueError("Muon updates matrices only")
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self._dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -69,7 +77,7 @@ class Muon(torch.optim.Optimizer):
                     by_shape.setdefault(parameter.shape, []).append(parameter)
             for shape, parameters in by_shape.items():
                 momenta = [whole(self._momentum(p, group["momentum"])) for p in parameters]
-                updates = orthogonalize(torch.stack(momenta))
+                updates = orthogonalize(torch.stack(momenta), dtype=self._dtype)
                 scale = ADAMW_RMS * math.sqrt(max(shape))
                 for parameter, update in zip(parameters, updates, strict=True):
                     parameter.mul_(1.0 - group["lr"] * group["weight_decay"])

@@ -66,9 +66,16 @@ class Optimizers:
     """The optimisers of one model, stepped together, with a state that is plain tensors by name.
 
     A step is `average`, which makes the gradient that of the mean loss and measures it, then `step`, or `clear`.
+
+    Args:
+        model: Whose weights they update.
+        settings: How.
+        products: Format of Muon's own matrix products; the state is float32 always.
     """
 
-    def __init__(self, model: torch.nn.Module, settings: OptimizerSettings) -> None:
+    def __init__(
+        self, model: torch.nn.Module, settings: OptimizerSettings, products: torch.dtype = torch.float32
+    ) -> None:
         self._settings = settings
         groups = parameter_groups(model)
         self._matrices = list(groups.matrices.values())
@@ -95,7 +102,9 @@ class Optimizers:
         }
         self._all: list[torch.optim.Optimizer] = []
         if settings.kind == "muon" and self._matrices:
-            self._all.append(Muon(self._matrices, settings.learning_rate, settings.momentum, settings.weight_decay))
+            self._all.append(
+                Muon(self._matrices, settings.learning_rate, settings.momentum, settings.weight_decay, products)
+            )
             others = [embeddings, vectors]
         else:
             others = [embeddings, vectors, matrices]

@@ -27,6 +27,11 @@ def autocast(precision: Precision, device: str = "cpu") -> AbstractContextManage
     return torch.autocast(device, _FORMATS.get(precision, torch.bfloat16), enabled=precision in _FORMATS)
 
 
+def optimizer_products(precision: Precision) -> torch.dtype:
+    """Returns the format of an optimiser's own matrix products: float16's range is too small for them."""
+    return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
 @dataclass(frozen=True, slots=True)
 class LossScale:
     """Dynamic loss scale of float16 (Micikevicius et al., 2018, section 3.2), as a value that a checkpoint can hold.

@@ -24,7 +24,7 @@ from tasks.modeling.objectives import Objective
 from tasks.modeling.optimizers import GradientNorms, Optimizers
 from tasks.modeling.parallel import ParallelModel, World, joined, local_device
 from tasks.modeling.parameter_groups import gathered
-from tasks.modeling.precision import LossScale, autocast
+from tasks.modeling.precision import LossScale, autocast, optimizer_products
 from tasks.modeling.schedules import learning_rate_factor
 from tasks.modeling.step_log import StepLog, StepRecord
 from tasks.modeling.training_interface import Batches, Callbacks, StepTimings, TrainResult, TrainSettings
@@ -99,7 +99,7 @@ class _Training:
             compiled=settings.compiled,
             checkpointing=settings.activation_checkpointing,
         )
-        self._optimizers = Optimizers(self._model.module, settings.optimizer)
+        self._optimizers = Optimizers(self._model.module, settings.optimizer, optimizer_products(settings.precision))
         self._average = WeightAverage(self._model.module, settings.ema_decay)
         self._place = _place(settings, world)
         self._saved = -1

@@ -13,7 +13,9 @@ from schemas.config.pretrain import PretrainConfig
 from schemas.config.start import ContinueStart
 from schemas.errors import StageFailed
 from tasks.engine.stage import Context
+from tasks.modeling.architectures.spec import spec_of
 from tasks.modeling.artifacts import model_card, save_model
+from tasks.modeling.estimate import flops_per_token
 from tasks.modeling.models import count_parameters
 from tasks.modeling.precision import prepare_process
 from tasks.modeling.stage_training import train_in_stage
@@ -104,6 +106,8 @@ def pretrain(context: Context) -> None:
         seen_documents=seen_documents,
         tokens_per_second=round(result.tokens_per_second, 1),
         precision=precision,
+        threads=context.threads,
+        flops_per_token=flops_per_token(spec_of(config.model, len(pieces), config.context_length)),
     )
 
 

@@ -16,7 +16,7 @@ from schemas.errors import ConfigError, DamagedArtifact
 from schemas.tokens import BOS, EOS, PAD
 from tasks.engine.stage import Context, StoredFile
 from tasks.modeling.architectures.configs import model_class
-from tasks.modeling.architectures.spec import ModelSpec
+from tasks.modeling.architectures.spec import ModelSpec, spec_of
 from tasks.modeling.models import architecture_of, build_model, load_model
 from tasks.pretrain.pieces import read_pieces
 
@@ -36,7 +36,7 @@ def starting_model(context: Context, config: PretrainConfig, pieces: list[str]) 
     if context.predecessor is not None:
         return _loaded(context.predecessor["model"].folder(), config, pieces)
     if context.look is None:
-        return build_model(_spec(config, len(pieces)), config.seed)
+        return build_model(spec_of(config.model, len(pieces), config.context_length), config.seed)
     return _loaded(_folder(context, config), config, pieces)
 
 
@@ -84,7 +84,7 @@ def _loaded(folder: Path, config: PretrainConfig, pieces: list[str]) -> Any:
     _check_vocabulary(read_pieces(folder / "tokenizer.json"), pieces, where)
     model = load_model(folder, config.model.dropout)
     if isinstance(start, ContinueStart):
-        _check_shape(model, _spec(config, len(pieces)))
+        _check_shape(model, spec_of(config.model, len(pieces), config.context_length))
     if model.config.vocab_size != len(pieces):
         raise ConfigError(
             f"the model to start from has {model.config.vocab_size:,} embeddings for {len(pieces):,} pieces",
@@ -131,21 +131,4 @@ def _check_vocabulary(found: list[str], wanted: list[str], where: str) -> None:
         f"the model to start from has another vocabulary: {told}",
         where=where,
         hint="a model goes on only with its own tokenizer: let `tokenizer` reuse it",
-    )
-
-
-def _spec(config: PretrainConfig, vocabulary: int) -> ModelSpec:
-    shape = config.model
-    return ModelSpec(
-        vocabulary=vocabulary,
-        hidden_size=shape.hidden_size,
-        layers=shape.layers,
-        heads=shape.heads,
-        kv_heads=shape.kv_heads,
-        intermediate_size=shape.intermediate_size,
-        context_length=config.context_length,
-        tied_embeddings=shape.tied_embeddings,
-        dropout=shape.dropout,
-        architecture=shape.architecture,
-        decoder_layers=shape.decoder_layers,
     )

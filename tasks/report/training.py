@@ -1,4 +1,4 @@
-"""Loss curves of the models that were trained."""
+"""Curves of the models that were trained: loss, accuracy, learning rate and gradient norms by step."""
 
 from __future__ import annotations
 
@@ -15,13 +15,24 @@ from tasks.report.quantities import count, decimal
 
 MAX_CURVES = 12
 
+MAX_LAYERS = 4
+"""Layer groups whose gradient norms share a chart: more lines than colours cannot be told apart."""
+
+_FURTHER = {
+    "accuracy": "accuracy in training",
+    "learning_rate": "learning rate",
+    "gradient_norm": "gradient norm before clipping",
+}
+"""Field of a step → what its chart is called."""
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A training: its chart and what it came to."""
+    """A training: the chart of its loss, smaller ones of what else was logged, and what it came to."""
 
     node: str
     chart: Markup
+    more: list[Markup]
     caption: str
 
 
@@ -41,8 +52,36 @@ def curves(run: RunRecord, manifests: Mapping[str, Manifest], figures: Figures) 
             x_name="step",
             y_name="loss, nats",
         )
-        found.append(Curve(stage.node, chart, _caption(steps, train, valid)))
+        found.append(Curve(stage.node, chart, _more(steps), _caption(steps, train, valid)))
     return found
+
+
+def _more(steps: list[dict[str, Any]]) -> list[Markup]:
+    """Returns a chart of each further thing that the steps tell; gradient norms of layer groups in one."""
+    charts = [
+        line_chart([Series(y_name, "train", _points(steps, field))], x_name="step", y_name=y_name)
+        for field, y_name in _FURTHER.items()
+    ]
+    layers = _layer_norms(steps)
+    if layers:
+        charts.append(line_chart(layers, x_name="step", y_name="gradient norm by layer"))
+    return [chart for chart in charts if chart]
+
+
+def _layer_norms(steps: list[dict[str, Any]]) -> list[Series]:
+    """Returns the gradient norms of at most `MAX_LAYERS` groups: the first, the last, and some between."""
+    names = list(dict.fromkeys(name for row in steps for name in _norms(row)))
+    if len(names) > MAX_LAYERS:
+        names = [names[place * (len(names) - 1) // (MAX_LAYERS - 1)] for place in range(MAX_LAYERS)]
+    return [
+        Series(name, f"layer-{place}", _points([{**row, "norm": _norms(row).get(name)} for row in steps], "norm"))
+        for place, name in enumerate(names)
+    ]
+
+
+def _norms(row: dict[str, Any]) -> dict[str, Any]:
+    norms = row.get("layer_norms")
+    return norms if isinstance(norms, dict) else {}
 
 
 def _points(steps: list[dict[str, Any]], name: str) -> list[tuple[float, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from schemas.architectures import FAMILIES, Architecture, Family
 
@@ -41,3 +42,14 @@ class ModelSpec:
     def family(self) -> Family:
         """Which stacks it has."""
         return FAMILIES[self.architecture]
+
+
+def spec_of(model: Any, vocabulary: int, context_length: int) -> ModelSpec:
+    """Returns the shape that a configuration asks for.
+
+    Args:
+        model: A `schemas.config.model.ModelConfig`.
+        vocabulary: Pieces of the tokenizer, reserved ones included.
+        context_length: Tokens that the model is trained to see at once.
+    """
+    return ModelSpec(vocabulary=vocabulary, context_length=context_length, **model.model_dump(exclude={"size"}))

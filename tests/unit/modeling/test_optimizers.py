@@ -16,7 +16,7 @@ from tasks.modeling.optimizers import Optimizers, OptimizerSettings
 SPEC = ModelSpec(vocabulary=40, hidden_size=16, layers=2, heads=2, kv_heads=1, intermediate_size=24, context_length=8)
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (24, 16), (16, 24), (3, 16, 40)])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2, 24, 16), (2, 16, 24), (3, 16, 40)])
 def test_newton_schulz_keeps_the_singular_vectors_and_levels_the_values(shape: tuple[int, ...]) -> None:
     matrix = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
@@ -24,6 +24,9 @@ def test_newton_schulz_keeps_the_singular_vectors_and_levels_the_values(shape: t
     values = inner.diagonal(dim1=-2, dim2=-1)
     torch.testing.assert_close(inner, torch.diag_embed(values), atol=1e-4, rtol=0)
     assert values.min() > 0.3 and values.max() < 1.3
+    coarse = orthogonalize(matrix, dtype=torch.bfloat16)
+    assert coarse.dtype == torch.float32
+    assert (coarse - orthogonalize(matrix)).norm() < 0.05 * coarse.norm()
 
 
 def test_muon_follows_the_plain_definition_over_several_steps() -> None:

@@ -334,3 +334,28 @@ def test_it_says_how_well_the_tokenizer_fits_and_fitted_when_it_was_trained(exam
 
     metrics["languages"] = {"en": "<b>", "<script>": 3}
     assert "script" not in page_of(example).tags
+
+
+def test_accuracy_learning_rate_and_gradient_norms_of_layers_are_drawn(example):
+    rows = [
+        {
+            "step": step,
+            "loss": 5.0 / step,
+            "accuracy": step / 50,
+            "learning_rate": 0.005,
+            "gradient_norm": 1.0 / step,
+            "layer_norms": {name: number / step for number, name in enumerate(["embeddings", *"abcdefg"])},
+        }
+        for step in range(1, 41)
+    ]
+    example.diagnostic("pretrain", "steps.jsonl", rows)
+    page = render(example.run, example.manifests, example.read)
+    Page(page)
+    for name in ("accuracy in training", "learning rate", "gradient norm before clipping", "gradient norm by layer"):
+        assert f'aria-label="{name} by step"' in page
+    assert [name for name in ["embeddings", *"abcdefg"] if f"</i>{name}</span>" in page] == [
+        "embeddings",
+        "b",
+        "d",
+        "g",
+    ]

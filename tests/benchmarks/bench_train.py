@@ -1,0 +1,199 @@
+"""What our trainer costs beside nanoGPT's loop and Hugging Face's Trainer, on a GPT-2 of about 14 M parameters.
+
+    python tests/benchmarks/bench_train.py FOLDER [--turns 9] [--steps 2] [--threads 1] [--json FILE]
+
+FOLDER holds Parquet files with the columns `content` and `lang`. Every side is a process of its own; they take turns of
+a few steps, so that what else the machine does meets all alike. A ratio is one of medians over the turns. Seconds are
+CPU seconds; with one thread they are what a clock would show on an idle machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from train_data import prepare
+
+from schemas.config.pretrain import PretrainConfig
+from tasks.engine.host import host_class
+
+HERE = Path(__file__).parent
+PEERS = HERE.parents[1] / ".venv-peers" / "bin" / "python"
+SHAPE = {"vocabulary": 8192, "width": 384, "layers": 6, "heads": 6, "context": 256, "batch": 8}
+LARGE_VOCABULARY = 32_768
+CHARACTERS = 10_000_000
+"""Of each language, that is turned into tokens."""
+OURS = {"loop": "trainer", "loss": "chunked", "checkpoints": False}
+GELU = "gelu_pytorch_tanh"
+
+
+@dataclass
+class Side:
+    """One program that trains, and what its turns cost."""
+
+    name: str
+    program: str
+    settings: dict[str, Any]
+    python: str = sys.executable
+    turns: list[dict[str, float]] = field(default_factory=list)
+    process: Any = None
+
+    def start(self) -> None:
+        """Starts the program and waits for its first step."""
+        command = [self.python, str(HERE / self.program), json.dumps(self.settings)]
+        root = str(HERE.parents[1])
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={"PYTHONPATH": root, "PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1"},
+        )
+        self._read()
+
+    def take_turn(self) -> None:
+        """Lets the program do a turn."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        self.turns.append(self._read())
+
+    def end(self) -> dict[str, float]:
+        """Ends the program; returns what it said last, if anything."""
+        said, _ = self.process.communicate()
+        return dict(json.loads(said)) if said.strip() else {}
+
+    def _read(self) -> dict[str, float]:
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.name} ended with {self.process.wait()}: run {self.program} by itself to see why")
+        return dict(json.loads(line))
+
+    @property
+    def cpu_s(self) -> float:
+        """Median CPU seconds of a step."""
+        return statistics.median(turn["cpu_s"] for turn in self.turns) / self.settings["steps"]
+
+    @property
+    def tokens_per_s(self) -> float:
+        return float(self.settings["batch"] * self.settings["context"] / self.cpu_s)
+
+
+def sides(common: dict[str, Any], precision: str) -> dict[str, Side]:
+    """Returns everything that is measured: as it comes, and at our precision and optimiser."""
+    plain = {**common, "precision": "fp32", "fused": False}
+    same = {**common, "precision": precision, "fused": True}
+    found = [
+        Side("nanoGPT, as it comes (fp32)", "train_nanogpt.py", plain),
+        Side(f"nanoGPT, {precision}, fused AdamW", "train_nanogpt.py", same),
+        Side("nanoGPT, fp32, fused AdamW", "train_nanogpt.py", {**plain, "fused": True}),
+        Side(f"ours, as it comes ({precision})", "train_ours.py", {**same, **OURS, "checkpoints": True}),
+        Side("ours, fp32", "train_ours.py", {**plain, **OURS}),
+        Side("ours, bare loop", "train_ours.py", {**same, **OURS, "loop": "bare"}),
+    ]
+    if PEERS.exists():
+        peer, peers = "train_hugging_face.py", str(PEERS)
+        found += [
+            Side("HF Trainer, as it comes (fp32)", peer, {**plain, "activation": "gelu_new"}, peers),
+            Side(f"HF Trainer, {precision}, our model", peer, {**same, "activation": GELU}, peers),
+        ]
+    return {side.name: side for side in found}
+
+
+def measure_memory(common: dict[str, Any], precision: str) -> dict[str, float]:
+    """Peak MiB of whole processes at a vocabulary of 32k, four times the batch, with and without logits."""
+    found = {}
+    large = {**common, **OURS, "vocabulary": LARGE_VOCABULARY, "batch": 4 * common["batch"], "precision": precision}
+    for loss in ("chunked", "materialised"):
+        side = Side(f"{loss}, vocabulary 32k", "train_ours.py", {**large, "loss": loss, "steps": 1})
+        side.start()
+        side.take_turn()
+        side.end()
+        found[loss] = side.turns[0]["peak_mib"]
+    return found
+
+
+def compare(found: dict[str, Side], precision: str, last: dict[str, float]) -> list[tuple[str, float, str]]:
+    """Returns (what, ratio, goal) of every row."""
+
+    def faster(ours: str, theirs: str) -> float:
+        return found[theirs].cpu_s / found[ours].cpu_s
+
+    ours = f"ours, as it comes ({precision})"
+    interval = PretrainConfig().checkpoint_every
+    overhead = found[ours].cpu_s / found["ours, bare loop"].cpu_s - 1
+    rows = [
+        ("tokens/s against nanoGPT, each as it comes", faster(ours, "nanoGPT, as it comes (fp32)"), "≥ 1.7"),
+        (
+            f"against nanoGPT, same precision ({precision}) and optimiser",
+            faster(ours, f"nanoGPT, {precision}, fused AdamW"),
+            "≥ 1.0",
+        ),
+        ("against nanoGPT, fp32, same optimiser", faster("ours, fp32", "nanoGPT, fp32, fused AdamW"), "≥ 1.0"),
+        ("trainer overhead over a bare loop", overhead, "≤ 0.03"),
+        ("checkpoints, share of CPU time", last["checkpoint_cpu_s"] / (interval * found[ours].cpu_s), "≤ 0.02"),
+    ]
+    if PEERS.exists():
+        same = faster(ours, f"HF Trainer, {precision}, our model")
+        rows += [
+            ("against HF Trainer, same model, precision, optimiser", same, "≥ 1.15"),
+            ("against HF Trainer, each as it comes", faster(ours, "HF Trainer, as it comes (fp32)"), ""),
+        ]
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--turns", type=int, default=9)
+    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    precision = PretrainConfig().resolved(host_class()).precision
+    with tempfile.TemporaryDirectory() as data:
+        prepare(arguments.folder, Path(data), SHAPE["vocabulary"], CHARACTERS)
+        common = {**SHAPE, "data": data, "threads": arguments.threads, "steps": arguments.steps}
+        common |= {"seed": 0, "learning_rate": 1e-3}
+        found = sides(common, precision)
+        for side in found.values():
+            side.start()
+        for _ in range(arguments.turns):
+            for side in found.values():
+                side.take_turn()
+        last: dict[str, float] = {}
+        for side in found.values():
+            last |= side.end()
+        memory = measure_memory(common, precision)
+    rows = compare(found, precision, last)
+    rows.append(
+        ("peak memory at vocabulary 32k, of logits materialised", memory["chunked"] / memory["materialised"], "≤ 0.6")
+    )
+    print(f"{'':<40}{'CPU s a step':>14}{'tokens/CPU s':>14}{'peak MiB':>10}")
+    for side in found.values():
+        print(f"{side.name:<40}{side.cpu_s:>14.3f}{side.tokens_per_s:>14.0f}{side.turns[-1]['peak_mib']:>10.0f}")
+    print(f"\n{'':<60}{'found':>8}  goal")
+    for what, ratio, goal in rows:
+        print(f"{what:<60}{ratio:>8.3f}  {goal}")
+    print(f"a checkpoint: {last['checkpoint_cpu_s']:.3f} CPU s, {last['checkpoint_wall_s']:.3f} s by the clock")
+    if arguments.json:
+        figures = {
+            "precision": precision,
+            "threads": arguments.threads,
+            "sides": {side.name: side.turns for side in found.values()},
+            "rows": [{"what": what, "found": ratio, "goal": goal} for what, ratio, goal in rows],
+            "memory_mib": memory,
+            **last,
+        }
+        arguments.json.write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()
