@@ -133,9 +133,14 @@ def _train_blocks(
     weights = Weights(config.mixture.languages, config.mixture.sources)
     length = config.context_length
     replay = config.start.replay if isinstance(config.start, ContinueStart) and context.predecessor else None
-    if replay is None:
-        blocks = mixed_blocks("train", tokens, length, config.seed, weights)
-    else:
+    blocks = mixed_blocks("train", tokens, length, config.seed, weights)
+    if blocks.count < config.batch_size:
+        raise StageFailed(
+            f"{blocks.count} blocks of {length} tokens do not fill one batch of {config.batch_size}",
+            where="train",
+            hint="give more text, or lower `batch_size` or `context_length`",
+        )
+    if replay is not None:
         blocks = replayed_blocks("train", tokens, is_new, length, replay, config.seed, weights)
     if context.predecessor is not None:
         new, old = (tokens.select(documents).n_blocks(length) for documents in (is_new, ~is_new))
@@ -147,12 +152,6 @@ def _train_blocks(
                 f"new text is read {read / new:.1f} times tonight: fewer steps, or a larger share of replay "
                 "(pretrain.start), would learn it less by heart"
             )
-    if blocks.count < config.batch_size:
-        raise StageFailed(
-            f"{blocks.count} blocks of {length} tokens do not fill one batch of {config.batch_size}",
-            where="train",
-            hint="give more text, or lower `batch_size` or `context_length`",
-        )
     return blocks
 
 

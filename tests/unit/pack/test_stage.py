@@ -82,7 +82,7 @@ def test_it_reports_tokens_and_bytes_of_each_split_and_language(tmp_path: Path) 
 
 
 def test_threads_and_workers_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.engine.parts.WORTH_A_POOL_S", 0.0)
+    monkeypatch.setattr("tasks.engine.workers.WORTH_A_POOL_S", 0.0)
     one, _ = pack(tmp_path / "one", SPLITS)
     other, _ = pack(tmp_path / "other", SPLITS, threads=2, workers=2)
     for path in sorted(path for path in one.rglob("*") if path.is_file()):

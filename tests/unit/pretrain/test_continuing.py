@@ -113,7 +113,7 @@ def token_set(folder: Path, lengths: list[int], languages: list[str] | None = No
     with TokenWriter(folder / "a.bin", folder / "a.idx", 5000) as writer:
         for number, length in enumerate(lengths):
             language = languages[number] if languages else "en"
-            writer.write(np.arange(200 + number, 200 + number + length, dtype=np.int32), language, "web", length)
+            writer.write(np.arange(200 + number, 200 + number + length, dtype=np.int32), language, length, "web")
     return open_token_set([(folder / "a.bin", folder / "a.idx")])
 
 
