@@ -64,14 +64,14 @@ def training_lines(texts: Iterable[str], uncovered: Collection[str], max_bytes: 
 
 
 def _cut(text: str, is_uncovered: npt.NDArray[np.bool_], max_bytes: int) -> list[bytes]:
-    places = np.flatnonzero(is_uncovered[_codes(text)])
-    if len(places):
+    # Nearly always every ASCII character but NUL is covered, and a large part of the text is ASCII alone.
+    covered = text.isascii() and "\0" not in text and not is_uncovered[1:0x80].any()
+    if not covered and len(places := np.flatnonzero(is_uncovered[_codes(text)])):
         bounds = [-1, *places.tolist(), len(text)]
         text = "\n".join([text[before + 1 : after] for before, after in pairwise(bounds)])
-    data = text.encode()
-    lines: list[bytes] = data.split(b"\n")
-    ends = np.flatnonzero(np.frombuffer(data + b"\n", dtype=np.uint8) == _NEWLINE)
-    for number in np.flatnonzero(np.diff(ends, prepend=-1) > max_bytes + 1)[::-1].tolist():
+    lines = text.encode().split(b"\n")
+    sizes = np.fromiter(map(len, lines), dtype=np.int64, count=len(lines))
+    for number in np.flatnonzero(sizes > max_bytes)[::-1].tolist():
         lines[number : number + 1] = _pieces(lines[number], max_bytes)
     return lines
 

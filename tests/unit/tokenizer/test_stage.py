@@ -66,10 +66,11 @@ def test_the_hash_seed_of_the_process_changes_no_byte_of_the_model() -> None:
     assert len(digests) == 1
 
 
-def test_a_vocabulary_too_large_for_the_text_is_explained(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_a_vocabulary_too_large_for_the_text_is_explained(tmp_path: Path, kind: str) -> None:
     write_shard(tmp_path / "train" / "shard-0.parquet", [("en", "hello world")])
     with pytest.raises(StageFailed, match=r"yields no more than \d+ pieces, not 700") as caught:
-        build_stage(STAGE, CONFIG, {"train": tmp_path / "train"}, tmp_path)
+        build_stage(STAGE, CONFIG.model_copy(update={"kind": kind}), {"train": tmp_path / "train"}, tmp_path)
     assert caught.value.where == "tokenizer.vocab_size"
     assert "set it to at most" in caught.value.hint
 
