@@ -106,6 +106,8 @@ def training_estimates(session: Session) -> dict[str, TrainingEstimate]:
         if manifests is None:
             manifests = [m for nodes in latest_artifacts(session.store).values() for m in nodes.values()]
         settings = session.planner.settings(decision.node)
+        if session.planner.expects_parent(decision.node):
+            settings = settings.of_a_later_night()
         shape = spec_of(pretrain.model, vocabulary, pretrain.context_length)
         work = Work(
             steps=settings.planned_steps,

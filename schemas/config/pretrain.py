@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -12,7 +12,7 @@ from schemas.config.base import EXECUTION
 from schemas.config.mixture import MixtureConfig
 from schemas.config.model import ModelConfig
 from schemas.config.objective import ObjectiveConfig
-from schemas.config.start import FolderStart, ScratchStart, StartConfig
+from schemas.config.start import ContinueStart, FolderStart, ScratchStart, StartConfig
 from schemas.config.training import TrainingConfig
 
 
@@ -52,6 +52,19 @@ class PretrainConfig(TrainingConfig):
         """Returns this configuration with every `auto` replaced, for the class of host that it will run on."""
         resolved = super().resolved(host_class)
         return resolved.model_copy(update={"objective": self.objective.of(self.model.architecture)})
+
+    def of_a_later_night(self) -> Self:
+        """Returns the settings of a night that goes on from a parent."""
+        start = self.start
+        assert isinstance(start, ContinueStart), "nothing else has a parent"
+        changes: dict[str, Any] = {}
+        if start.steps is not None or start.tokens is not None:
+            changes |= {"steps": start.steps, "tokens": start.tokens}
+        if start.learning_rate is not None:
+            changes["learning_rate"] = start.learning_rate
+        if start.warmup_steps is not None:
+            changes["schedule"] = self.schedule.model_copy(update={"warmup_steps": start.warmup_steps})
+        return self.model_copy(update=changes)
 
     def located(self, place: Callable[[Path], Path]) -> Self:
         """Returns the settings with relative paths made absolute."""

@@ -133,6 +133,13 @@ class Planner:
         manifest = self.store.manifest(entry.node, entry.version)
         return None if isinstance(manifest, str) else manifest
 
+    def expects_parent(self, name: str) -> bool:
+        """Tells whether a node is to go on from an artifact of an earlier date, as far as is known before it runs."""
+        stage = self.graph.nodes[name].stage
+        if stage.continues is None or not stage.continues(self.settings(name)) or self._pinned[name] is None:
+            return False
+        return any(entry.date < self.date for entry in self._refs[name].entries)
+
     def plan(self) -> list[Decision]:
         """Decides for every node, in the graph's order, as far as can be known before anything runs."""
         decisions: dict[str, Decision] = {}

@@ -33,7 +33,7 @@ from tasks.pretrain.blocks import (
 from tasks.pretrain.pieces import read_pieces
 from tasks.pretrain.samples import learning
 from tasks.pretrain.seen import NAME, document_hashes, read_seen, write_seen
-from tasks.pretrain.starting import of_a_later_night, starting_model
+from tasks.pretrain.starting import starting_model
 from tasks.tokens.token_set import TokenSet
 
 LAST_STEPS = 10
@@ -74,7 +74,7 @@ def pretrain(context: Context) -> None:
     documents = document_hashes(train)
     seen = np.empty(0, np.uint64)
     if context.predecessor is not None:
-        config = of_a_later_night(config)
+        config = config.of_a_later_night()
         seen = read_seen(context.predecessor["seen"])
     train_blocks = _train_blocks(context, config, train, ~np.isin(documents, seen))
     model = starting_model(context, config, pieces)

@@ -40,20 +40,6 @@ def starting_model(context: Context, config: PretrainConfig, pieces: list[str]) 
     return _loaded(_folder(context, config), config, pieces)
 
 
-def of_a_later_night(config: PretrainConfig) -> PretrainConfig:
-    """Returns the settings of a night that goes on from a parent."""
-    start = config.start
-    assert isinstance(start, ContinueStart)
-    changes: dict[str, Any] = {}
-    if start.steps is not None or start.tokens is not None:
-        changes |= {"steps": start.steps, "tokens": start.tokens}
-    if start.learning_rate is not None:
-        changes["learning_rate"] = start.learning_rate
-    if start.warmup_steps is not None:
-        changes["schedule"] = config.schedule.model_copy(update={"warmup_steps": start.warmup_steps})
-    return config.model_copy(update=changes)
-
-
 def _folder(context: Context, config: PretrainConfig) -> Path:
     """Gathers the files that the plan saw, so that nothing else of a folder is ever read."""
     folder = context.folder / "start"

@@ -4,7 +4,8 @@
 
 FOLDER holds Parquet files with the columns `content` and `lang`. Every side is a process of its own; they take turns of
 a few steps, so that what else the machine does meets all alike. A ratio is one of medians over the turns. Seconds are
-CPU seconds; with one thread they are what a clock would show on an idle machine.
+CPU seconds; with one thread they are what a clock would show on an idle machine. Ours is the GPT-2 of a pipeline: as it
+comes it has Muon, which the peers have not, so it is measured with their AdamW too.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ SHAPE = {"vocabulary": 8192, "width": 384, "layers": 6, "heads": 6, "context": 2
 LARGE_VOCABULARY = 32_768
 CHARACTERS = 10_000_000
 """Of each language, that is turned into tokens."""
-OURS = {"loop": "trainer", "loss": "chunked", "checkpoints": False}
+OURS = {"loop": "trainer", "loss": "chunked", "optimizer": "adamw", "checkpoints": False}
+AS_IT_COMES = {**OURS, "optimizer": "default", "checkpoints": True}
 GELU = "gelu_pytorch_tanh"
 
 
@@ -79,11 +81,13 @@ class Side:
     @property
     def cpu_s(self) -> float:
         """Median CPU seconds of a step."""
-        return statistics.median(turn["cpu_s"] for turn in self.turns) / self.settings["steps"]
+        steps: int = self.settings["steps"]
+        return statistics.median(turn["cpu_s"] for turn in self.turns) / steps
 
     @property
     def tokens_per_s(self) -> float:
-        return float(self.settings["batch"] * self.settings["context"] / self.cpu_s)
+        tokens: int = self.settings["batch"] * self.settings["context"]
+        return tokens / self.cpu_s
 
 
 def sides(common: dict[str, Any], precision: str) -> dict[str, Side]:
@@ -94,8 +98,9 @@ def sides(common: dict[str, Any], precision: str) -> dict[str, Side]:
         Side("nanoGPT, as it comes (fp32)", "train_nanogpt.py", plain),
         Side(f"nanoGPT, {precision}, fused AdamW", "train_nanogpt.py", same),
         Side("nanoGPT, fp32, fused AdamW", "train_nanogpt.py", {**plain, "fused": True}),
-        Side(f"ours, as it comes ({precision})", "train_ours.py", {**same, **OURS, "checkpoints": True}),
-        Side("ours, fp32", "train_ours.py", {**plain, **OURS}),
+        Side(f"ours, as it comes ({precision}, Muon)", "train_ours.py", {**same, **AS_IT_COMES}),
+        Side(f"ours, {precision}, AdamW", "train_ours.py", {**same, **OURS}),
+        Side("ours, fp32, AdamW", "train_ours.py", {**plain, **OURS}),
         Side("ours, bare loop", "train_ours.py", {**same, **OURS, "loop": "bare"}),
     ]
     if PEERS.exists():
@@ -126,25 +131,26 @@ def compare(found: dict[str, Side], precision: str, last: dict[str, float]) -> l
     def faster(ours: str, theirs: str) -> float:
         return found[theirs].cpu_s / found[ours].cpu_s
 
-    ours = f"ours, as it comes ({precision})"
+    ours, default = f"ours, {precision}, AdamW", f"ours, as it comes ({precision}, Muon)"
     interval = PretrainConfig().checkpoint_every
     overhead = found[ours].cpu_s / found["ours, bare loop"].cpu_s - 1
     rows = [
-        ("tokens/s against nanoGPT, each as it comes", faster(ours, "nanoGPT, as it comes (fp32)"), "≥ 1.7"),
+        ("tokens/s against nanoGPT, each as it comes", faster(default, "nanoGPT, as it comes (fp32)"), "≥ 1.7"),
+        ("the same, but ours with AdamW", faster(ours, "nanoGPT, as it comes (fp32)"), "≥ 1.7"),
         (
             f"against nanoGPT, same precision ({precision}) and optimiser",
             faster(ours, f"nanoGPT, {precision}, fused AdamW"),
             "≥ 1.0",
         ),
-        ("against nanoGPT, fp32, same optimiser", faster("ours, fp32", "nanoGPT, fp32, fused AdamW"), "≥ 1.0"),
+        ("against nanoGPT, fp32, same optimiser", faster("ours, fp32, AdamW", "nanoGPT, fp32, fused AdamW"), "≥ 1.0"),
         ("trainer overhead over a bare loop", overhead, "≤ 0.03"),
-        ("checkpoints, share of CPU time", last["checkpoint_cpu_s"] / (interval * found[ours].cpu_s), "≤ 0.02"),
+        ("checkpoints, share of CPU time", last["checkpoint_cpu_s"] / (interval * found[default].cpu_s), "≤ 0.02"),
     ]
     if PEERS.exists():
         same = faster(ours, f"HF Trainer, {precision}, our model")
         rows += [
             ("against HF Trainer, same model, precision, optimiser", same, "≥ 1.15"),
-            ("against HF Trainer, each as it comes", faster(ours, "HF Trainer, as it comes (fp32)"), ""),
+            ("against HF Trainer, each as it comes", faster(default, "HF Trainer, as it comes (fp32)"), ""),
         ]
     return rows
 
@@ -182,7 +188,10 @@ def main() -> None:
     print(f"\n{'':<60}{'found':>8}  goal")
     for what, ratio, goal in rows:
         print(f"{what:<60}{ratio:>8.3f}  {goal}")
-    print(f"a checkpoint: {last['checkpoint_cpu_s']:.3f} CPU s, {last['checkpoint_wall_s']:.3f} s by the clock")
+    print(
+        f"a checkpoint: {last['checkpoint_cpu_s']:.3f} CPU s, {last['checkpoint_wall_s']:.3f} s by the clock until it "
+        f"is on disk, of which training stands {last['checkpoint_stall_s']:.3f}"
+    )
     if arguments.json:
         figures = {
             "precision": precision,

@@ -1,7 +1,7 @@
 """Validation bits per byte at equal CPU seconds: our default recipe beside GPT-2 with AdamW, of one size.
 
     python tests/benchmarks/bench_train_quality.py FOLDER [--seconds 180] [--seeds 3] [--json FILE]
-    python tests/benchmarks/bench_train_quality.py FOLDER --short
+    python tests/benchmarks/bench_train_quality.py FOLDER --short [--seconds 20]
 
 FOLDER holds Parquet files with the columns `content` and `lang`. Both recipes run in our trainer, in our precision, on
 the same blocks; what differs is architecture, optimiser, schedule and learning rate, the latter swept for both on the
@@ -20,9 +20,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from train_data import prepare
+
+if TYPE_CHECKING:
+    from tasks.modeling.precision import Precision
 
 HERE = Path(__file__).parent
 RATES = {"ours": [0.0025, 0.005, 0.01], "gpt2": [0.001, 0.002, 0.004]}
@@ -36,62 +39,36 @@ SCORED_TOKENS = 100_000
 
 def build(recipe: str, seed: int) -> Any:
     """Builds a recipe's model: 4.9 M parameters of our defaults, or a GPT-2 of their width and depth (5.3 M)."""
-    import torch
-    from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+    from dataclasses import replace
 
     from schemas.config.pretrain import PretrainConfig
-    from schemas.tokens import BOS, EOS, PAD
+    from tasks.modeling.architectures.spec import spec_of
+    from tasks.modeling.models import build_model
 
-    shape = PretrainConfig().model
-    ids: dict[str, Any] = {"bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD, "vocab_size": VOCABULARY}
-    torch.manual_seed(seed)
-    if recipe == "ours":
-        return LlamaForCausalLM(
-            LlamaConfig(
-                hidden_size=shape.hidden_size,
-                intermediate_size=shape.intermediate_size,
-                num_hidden_layers=shape.layers,
-                num_attention_heads=shape.heads,
-                num_key_value_heads=shape.kv_heads,
-                max_position_embeddings=CONTEXT,
-                tie_word_embeddings=shape.tied_embeddings,
-                **ids,
-            )
-        )
-    return GPT2LMHeadModel(
-        GPT2Config(
-            n_embd=shape.hidden_size,
-            n_layer=shape.layers,
-            n_head=shape.heads,
-            n_positions=CONTEXT,
-            activation_function="gelu_pytorch_tanh",
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
-            **ids,
-        )
-    )
+    ours = spec_of(PretrainConfig().model, VOCABULARY, CONTEXT)
+    wide = 4 * ours.hidden_size
+    gpt2 = replace(ours, architecture="gpt2", kv_heads=ours.heads, intermediate_size=wide)
+    return build_model(ours if recipe == "ours" else gpt2, seed)
 
 
 def train_recipe(recipe: str, rate: float, seed: int, seconds: float, data: Path, threads: int) -> dict[str, Any]:
     """Trains one recipe for so many CPU seconds and scores it."""
-    from train_ours import chunked, open_blocks
+    from train_ours import training_samples
 
     from schemas.config.pretrain import PretrainConfig
     from tasks.engine.host import host_class
     from tasks.modeling.checkpoints import Checkpoints
+    from tasks.modeling.objectives import language_modeling_loss
     from tasks.modeling.optimizers import OptimizerSettings
-    from tasks.modeling.order import Order
     from tasks.modeling.precision import prepare_process
     from tasks.modeling.schedules import ScheduleSettings
     from tasks.modeling.trainer import train
     from tasks.modeling.training_interface import Callbacks, TrainSettings
-    from tasks.pretrain.blocks import Blocks
 
     prepare_process(threads)
     defaults = PretrainConfig().resolved(host_class())
-    blocks = open_blocks(data, "train", CONTEXT)
-    blocks = Blocks(blocks.tokens, CONTEXT, Order(blocks.count, seed))
+    precision = defaults.precision
+    assert precision != "auto", "resolved for this class of host"
     if recipe == "ours":
         optimizer = OptimizerSettings(learning_rate=rate, **defaults.optimizer.model_dump())
         schedule = ScheduleSettings(**defaults.schedule.model_dump())
@@ -101,19 +78,21 @@ def train_recipe(recipe: str, rate: float, seed: int, seconds: float, data: Path
 
     def run(steps: int, marks: list[float]) -> Any:
         model = build(recipe, seed)
+        batches = training_samples(data, model, CONTEXT, seed)
         settings = TrainSettings(
             steps=steps,
             batch_size=BATCH,
             micro_batch_size=BATCH,
             seed=seed,
-            precision=defaults.precision,
+            precision=precision,
             optimizer=optimizer,
             schedule=schedule,
-            checkpoint_every=1_000_000,
+            checkpoint_every=0,
         )
         callbacks = Callbacks(on_step=lambda record, *rest: marks.append(time.process_time()))
         with tempfile.TemporaryDirectory() as folder:
-            train(model, chunked, blocks.batch, settings, Checkpoints(Path(folder), lambda message: None), callbacks)
+            checkpoints = Checkpoints(Path(folder), lambda message: None)
+            train(model, language_modeling_loss, batches, settings, checkpoints, callbacks)
         return model
 
     marks: list[float] = []
@@ -123,20 +102,21 @@ def train_recipe(recipe: str, rate: float, seed: int, seconds: float, data: Path
     before = time.process_time()
     model = run(steps, [])
     used = time.process_time() - before
-    return {"steps": steps, "cpu_s": used, "bits_per_byte": score(model, data, defaults.precision)}
+    return {"steps": steps, "cpu_s": used, "bits_per_byte": score(model, data, precision)}
 
 
-def score(model: Any, data: Path, precision: str) -> dict[str, float]:
+def score(model: Any, data: Path, precision: Precision) -> dict[str, float]:
     """Returns bits per byte of held-out documents, each alone, in windows that begin where the last one ended."""
     import math
 
     import torch
-    from train_ours import chunked, open_blocks
+    from train_ours import open_split
 
     from schemas.tokens import LANGUAGES
+    from tasks.modeling.objectives import language_modeling_loss
     from tasks.modeling.precision import autocast
 
-    tokens = open_blocks(data, "valid", CONTEXT).tokens
+    tokens = open_split(data, "valid")
     nats, sizes, scored = dict.fromkeys(LANGUAGES, 0.0), dict.fromkeys(LANGUAGES, 0), dict.fromkeys(LANGUAGES, 0)
     model.eval()
     for number in range(tokens.n_documents):
@@ -149,7 +129,7 @@ def score(model: Any, data: Path, precision: str) -> dict[str, float]:
             batch = {"input_ids": window[:, :-1], "labels": window[:, 1:]}
             batch["position_ids"] = torch.arange(window.size(1) - 1).unsqueeze(0)
             with torch.no_grad(), autocast(precision):
-                nats[language] += float(chunked(model, batch).total)
+                nats[language] += float(language_modeling_loss(model, batch).total)
         sizes[language] += int(tokens.text_bytes[number])
         scored[language] += len(document)
     found = {language: nats[language] / sizes[language] / math.log(2) for language in LANGUAGES if sizes[language]}
@@ -194,17 +174,20 @@ class Results:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seconds", type=float, default=180)
+    parser.add_argument("--seconds", type=float, help="CPU seconds of a training: 180, or 20 with --short")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--short", action="store_true", help="20 seconds, one seed, few rates")
+    parser.add_argument("--short", action="store_true", help="one seed, few rates")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--one", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(train_recipe(**arguments.one, data=arguments.folder)))
         return
-    seconds, seeds = (20.0, 1) if arguments.short else (arguments.seconds, arguments.seeds)
+    seconds, seeds = (
+        arguments.seconds or (20.0 if arguments.short else 180.0),
+        1 if arguments.short else arguments.seeds,
+    )
     rates = SHORT_RATES if arguments.short else RATES
     results = Results(arguments.json, seconds)
     with tempfile.TemporaryDirectory() as data:

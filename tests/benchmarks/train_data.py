@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from schemas.config.tokenizer import TokenizerConfig
-from tasks.tokenizer.train import train_model
+from tasks.tokenizer.build import train_on
 from tasks.tokens.encoding import MODEL_FILE, encode_text, load_processor
 from tasks.tokens.files import TokenWriter
 
@@ -40,13 +40,13 @@ def read_documents(folder: Path, characters: int) -> list[tuple[str, str]]:
 def prepare(folder: Path, target: Path, vocabulary: int, characters: int) -> None:
     """Writes `train.bin`, `train.idx`, `valid.bin`, `valid.idx` and the tokenizer's model into a folder."""
     documents = read_documents(folder, characters)
+    sample: dict[str, list[str]] = {"en": [], "zh": []}
     taken = {"en": 0, "zh": 0}
-    lines = []
     for language, text in documents:
         if taken[language] < SAMPLE_CHARACTERS:
             taken[language] += len(text)
-            lines += [line[:2000] for line in text.split("\n") if line]
-    (target / MODEL_FILE).write_bytes(train_model(iter(lines), TokenizerConfig(vocab_size=vocabulary)))
+            sample[language].append(text)
+    (target / MODEL_FILE).write_bytes(train_on(sample, TokenizerConfig(vocab_size=vocabulary)).model)
     processor = load_processor(target)
     for split in ("train", "valid"):
         with TokenWriter(target / f"{split}.bin", target / f"{split}.idx", vocabulary) as writer:

@@ -1,7 +1,8 @@
-"""Our trainer on Hugging Face's GPT-2, taking turns: the side of `bench_train.py` that is measured.
+"""Our trainer on the GPT-2 that a pipeline builds, taking turns: the side of `bench_train.py` that is measured.
 
 `loop` in the settings says what runs: `trainer` is the whole trainer, `bare` nothing but forward, backward and step on
-batches made beforehand. `loss` is `chunked`, or `materialised` for the model's own logits.
+batches made beforehand. `loss` is `chunked`, or `materialised` for the model's own logits; `optimizer` is `default` for
+that of a pipeline, or `adamw`, which is what peers train with.
 """
 
 from __future__ import annotations
@@ -12,79 +13,53 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from train_turns import Finished, Turns
-from transformers import GPT2Config, GPT2LMHeadModel
 
-from tasks.modeling.checkpoints import Checkpoints, TrainingState, generator_states
-from tasks.modeling.loss import cross_entropy
-from tasks.modeling.objectives import Batch, Loss, Objective
+from schemas.config.pretrain import PretrainConfig
+from tasks.modeling.architectures.spec import ModelSpec
+from tasks.modeling.checkpoints import Checkpoints, Snapshot
+from tasks.modeling.models import build_model, unique_parameters
+from tasks.modeling.objectives import Batch, Loss, Objective, language_modeling_loss
 from tasks.modeling.optimizers import Optimizers, OptimizerSettings
-from tasks.modeling.order import Order
-from tasks.modeling.precision import autocast, prepare_process
+from tasks.modeling.parameter_groups import gathered
+from tasks.modeling.precision import autocast, optimizer_products, prepare_process
 from tasks.modeling.schedules import ScheduleSettings
 from tasks.modeling.trainer import train
-from tasks.modeling.training_interface import Callbacks, TrainSettings
-from tasks.pretrain.blocks import Blocks
-from tasks.tokens.token_set import TokenSet
+from tasks.modeling.training_interface import Batches, Callbacks, TrainSettings
+from tasks.modeling.training_state import TrainingState
+from tasks.pretrain.blocks import mixed_blocks
+from tasks.pretrain.samples import learning
+from tasks.tokens.token_set import TokenSet, open_token_set
 
 SAVES = 5
 """Checkpoints written to learn what one costs."""
 
 
-def build_gpt2(settings: dict[str, Any]) -> Any:
-    """Builds the model; the tanh form of GELU, since it is one kernel and the default of transformers eight."""
-    config = GPT2Config(
-        vocab_size=settings["vocabulary"],
-        n_positions=settings["context"],
-        n_embd=settings["width"],
-        n_layer=settings["layers"],
-        n_head=settings["heads"],
-        activation_function="gelu_pytorch_tanh",
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
-        bos_token_id=2,
-        eos_token_id=3,
-    )
-    torch.manual_seed(settings["seed"])
-    return GPT2LMHeadModel(config).train()
+def open_split(folder: Path, split: str) -> TokenSet:
+    """Opens a split of `train_data.py`."""
+    return open_token_set([(folder / f"{split}.bin", folder / f"{split}.idx")])
 
 
-def places(batch: Batch) -> torch.Tensor:
-    """Lets a document that began before the window begin with it: GPT-2 has no positions beyond its context."""
-    positions = batch["position_ids"]
-    begun_before = (positions == 0).cumsum(dim=1) == 0
-    return torch.where(begun_before, positions - positions[:, :1], positions)
-
-
-def chunked(model: Any, batch: Batch) -> Loss:
-    """Next-token prediction with the chunked cross-entropy."""
-    hidden = model.base_model(input_ids=batch["input_ids"], position_ids=places(batch), use_cache=False)
-    labels = batch["labels"].flatten()
-    found = cross_entropy(hidden.last_hidden_state.flatten(0, 1), model.lm_head.weight, labels)
-    return Loss(found.total, int((labels >= 0).sum()), found.correct)
+def training_samples(folder: Path, model: Any, context: int, seed: int) -> Batches:
+    """Returns the batches that `pretrain` reads of the training split."""
+    blocks = mixed_blocks("train", open_split(folder, "train"), context, seed)
+    return learning(PretrainConfig().objective.of(model.config.model_type), model, [], seed).samples(blocks.batch)
 
 
 def materialised(model: Any, batch: Batch) -> Loss:
-    """The same from the model's own logits."""
-    logits = model(input_ids=batch["input_ids"], position_ids=places(batch), use_cache=False).logits
+    """Next-token prediction from the model's own logits."""
+    logits = model(input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False).logits
     labels = batch["labels"].flatten()
     total = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), labels, reduction="sum")
     return Loss(total, int((labels >= 0).sum()))
 
 
-def open_blocks(folder: Path, split: str, context: int) -> Blocks:
-    """Opens a split of `train_data.py`."""
-    tokens = TokenSet([(folder / f"{split}.bin", folder / f"{split}.idx")])
-    return Blocks(tokens, context, Order(tokens.n_blocks(context), 0) if split == "train" else None)
-
-
-def run_bare(model: Any, objective: Objective, blocks: Blocks, settings: dict[str, Any], turns: Turns) -> None:
+def run_bare(model: Any, objective: Objective, batches: Batches, settings: dict[str, Any], turns: Turns) -> None:
     """Forward, backward, clip and step, nothing else."""
-    prepared = [blocks.batch(place * settings["batch"], settings["batch"]) for place in range(8)]
+    prepared = [batches(place * settings["batch"], settings["batch"]) for place in range(8)]
     parameters = list(model.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=settings["learning_rate"], betas=(0.9, 0.95), fused=True)
     number = 0
@@ -99,9 +74,13 @@ def run_bare(model: Any, objective: Objective, blocks: Blocks, settings: dict[st
         number += 1
 
 
-def run_trainer(model: Any, objective: Objective, blocks: Blocks, settings: dict[str, Any], turns: Turns) -> None:
+def run_trainer(model: Any, objective: Objective, batches: Batches, settings: dict[str, Any], turns: Turns) -> None:
     """The whole trainer, with its step log and no checkpoint inside a turn; then what checkpoints cost."""
-    optimizer = OptimizerSettings(learning_rate=settings["learning_rate"], kind="adamw", weight_decay=0.1)
+    rate = settings["learning_rate"]
+    if settings["optimizer"] == "default":
+        optimizer = OptimizerSettings(learning_rate=rate, **PretrainConfig().optimizer.model_dump())
+    else:
+        optimizer = OptimizerSettings(learning_rate=rate, kind=settings["optimizer"], weight_decay=0.1)
     training = TrainSettings(
         steps=1_000_000,
         batch_size=settings["batch"],
@@ -110,7 +89,7 @@ def run_trainer(model: Any, objective: Objective, blocks: Blocks, settings: dict
         precision=settings["precision"],
         optimizer=optimizer,
         schedule=ScheduleSettings(shape="constant"),
-        checkpoint_every=1_000_000,
+        checkpoint_every=0,
     )
 
     def on_step(record: Any, *rest: Any) -> None:
@@ -119,22 +98,28 @@ def run_trainer(model: Any, objective: Objective, blocks: Blocks, settings: dict
     with tempfile.TemporaryDirectory(dir=settings["data"]) as folder:
         checkpoints = Checkpoints(Path(folder), lambda message: None)
         with contextlib.suppress(Finished):
-            train(model, objective, blocks.batch, training, checkpoints, Callbacks(on_step=on_step))
+            train(model, objective, batches, training, checkpoints, Callbacks(on_step=on_step))
         if settings["checkpoints"]:
-            measure_checkpoints(model, Optimizers(model, optimizer), checkpoints)
+            products = optimizer_products(settings["precision"])
+            measure_checkpoints(model, Optimizers(model, optimizer, products), checkpoints)
 
 
 def measure_checkpoints(model: Any, optimizers: Optimizers, checkpoints: Checkpoints) -> None:
-    """Writes a few checkpoints and says what they cost."""
+    """Writes a few checkpoints as the trainer does and says what they cost."""
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizers.step(0.0, 1.0)  # makes the optimiser's state
-    cpu, clock = time.process_time(), time.perf_counter()
+    cpu, clock, stalled = time.process_time(), time.perf_counter(), 0.0
     for number in range(SAVES):
-        checkpoints.save(model, optimizers, TrainingState(number + 1, 0, generator_states()))
+        began = time.perf_counter()
+        weights, state = gathered(unique_parameters(model), keep=True), gathered(optimizers.state(), keep=True)
+        checkpoints.save(Snapshot(TrainingState(step=number + 1), weights, state, {}))
+        stalled += time.perf_counter() - began
+        checkpoints.wait()
     figures = {
         "checkpoint_cpu_s": (time.process_time() - cpu) / SAVES,
         "checkpoint_wall_s": (time.perf_counter() - clock) / SAVES,
+        "checkpoint_stall_s": stalled / SAVES,
     }
     sys.stdout.write(json.dumps(figures) + "\n")
 
@@ -142,12 +127,23 @@ def measure_checkpoints(model: Any, optimizers: Optimizers, checkpoints: Checkpo
 def main() -> None:
     settings = json.loads(sys.argv[1])
     prepare_process(settings["threads"])
-    model = build_gpt2(settings)
-    objective = cast(Objective, chunked if settings["loss"] == "chunked" else materialised)
-    blocks = open_blocks(Path(settings["data"]), "train", settings["context"])
+    width, heads, context = settings["width"], settings["heads"], settings["context"]
+    spec = ModelSpec(
+        vocabulary=settings["vocabulary"],
+        hidden_size=width,
+        layers=settings["layers"],
+        heads=heads,
+        kv_heads=heads,
+        intermediate_size=4 * width,
+        context_length=context,
+        architecture="gpt2",
+    )
+    model = build_model(spec, settings["seed"])
+    objective = language_modeling_loss if settings["loss"] == "chunked" else materialised
+    batches = training_samples(Path(settings["data"]), model, context, settings["seed"])
     run = run_bare if settings["loop"] == "bare" else run_trainer
     with contextlib.suppress(Finished):
-        run(model, objective, blocks, settings, Turns(settings))
+        run(model, objective, batches, settings, Turns(settings))
 
 
 if __name__ == "__main__":

@@ -96,3 +96,15 @@ def test_a_plan_tells_and_a_run_refuses_before_anything_is_built(tmp_path: Path)
     refused = mini.nightmill("run", "pipeline.yaml", "--no-prefect", "--date", DATE, code=3)
     assert "pretrain: needs about" in refused
     assert not list(mini.store.glob("artifacts/*"))
+
+
+def test_a_night_that_goes_on_from_another_is_said_to_take_its_own_budget(project: Mini) -> None:
+    project.change(pretrain__start={"kind": "continue", "steps": 3})
+
+    def tokens(date: str) -> int:
+        plan = json.loads(project.nightmill("plan", "pipeline.yaml", "--date", date, "--json", code=2))
+        found = next(row["estimate"]["tokens"] for row in plan if row["stage"] == "pretrain")
+        return int(found)
+
+    assert tokens(DATE) == 12 * 4 * 64  # nothing is of an earlier date
+    assert tokens("2026-01-02") == 3 * 4 * 64
