@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -54,6 +55,12 @@ def toy_batch(position: int, count: int) -> Batch:
     positions = torch.arange(16).repeat(count, 1)
     positions[:, 9:] -= 9
     return {"input_ids": counted[:, :-1], "labels": counted[:, 1:], "position_ids": positions}
+
+
+def stopping_at(calls: int) -> Callable[[], bool]:
+    """Returns what is true when it is asked for the time of that number, and never else."""
+    asked = itertools.count(1)
+    return lambda: next(asked) == calls
 
 
 def toy_train(

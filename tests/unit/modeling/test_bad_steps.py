@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_training import toy_batch, toy_train
+from toy_training import stopping_at, toy_batch, toy_train
 
 from schemas.errors import Interrupted, StageFailed
 from tasks.modeling.bad_steps import BadStepSettings, LossTrend
@@ -56,15 +56,8 @@ def test_a_spike_costs_its_samples_and_no_step(tmp_path: Path, action: str, back
 def test_stopped_around_a_spike_it_ends_with_the_same_bytes(tmp_path: Path, action: str, calls: int) -> None:
     settings: dict[str, Any] = {"batches": _spoilt, "optimizer": FAST, "bad_steps": _settings(action)}
     whole, expected = toy_train(tmp_path / "whole", **settings)
-    asked = 0
-
-    def stopping() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked == calls
-
     with pytest.raises(Interrupted):
-        toy_train(tmp_path / "stopped", stopping=stopping, **settings)
+        toy_train(tmp_path / "stopped", stopping=stopping_at(calls), **settings)
     model, result = toy_train(tmp_path / "stopped", **settings)
     assert _bytes(model) == _bytes(whole)
     assert result.records == expected.records and result.state == expected.state

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import toy_training
-from toy_training import SETTINGS, SPEC, toy_batch, toy_train
+from toy_training import SETTINGS, SPEC, stopping_at, toy_batch, toy_train
 
 from schemas.errors import Interrupted, StageFailed
 from tasks.modeling.checkpoints import Checkpoints
@@ -46,15 +46,8 @@ def test_stopped_in_mid_accumulation_it_loses_no_step_and_ends_with_the_same_byt
 ) -> None:
     optimizer = OptimizerSettings(learning_rate=0.01, kind=kind)
     whole, expected = toy_train(tmp_path / "whole", optimizer=optimizer)
-    asked = 0
-
-    def stopping() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked == calls
-
     with pytest.raises(Interrupted):
-        toy_train(tmp_path / "stopped", stopping=stopping, optimizer=optimizer)
+        toy_train(tmp_path / "stopped", stopping=stopping_at(calls), optimizer=optimizer)
     _disturb_generators()
     resumed_at: list[int] = []
     model, result = toy_train(tmp_path / "stopped", on_resume=resumed_at.append, optimizer=optimizer)

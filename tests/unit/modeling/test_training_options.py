@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from toy_training import SETTINGS, SPEC, toy_batch, toy_train
+from toy_training import SETTINGS, SPEC, stopping_at, toy_batch, toy_train
 
 from schemas.errors import Interrupted
 from tasks.modeling.checkpoints import Checkpoints
@@ -25,15 +25,8 @@ def _bytes(model: Any) -> bytes:
 
 
 def _stopped_and_resumed(folder: Path, calls: int, **settings: Any) -> tuple[Any, Any]:
-    asked = 0
-
-    def stopping() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked == calls
-
     with pytest.raises(Interrupted):
-        toy_train(folder, stopping=stopping, **settings)
+        toy_train(folder, stopping=stopping_at(calls), **settings)
     return toy_train(folder, **settings)
 
 
