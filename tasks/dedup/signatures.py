@@ -19,10 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from schemas.config.dedup import DedupConfig
 from schemas.tables import LANGUAGES
 from tasks.arrays.utf8 import F64, I64, U8, U32, U64, Bools
 from tasks.dedup import digests, kernels
-from tasks.dedup.bands import Banding
+from tasks.dedup.bands import Banding, banding
 from tasks.engine.stage import JSON, Part
 from tasks.tables.parquet import iterate_tables
 
@@ -92,6 +93,20 @@ class Texts:
     def longest(self) -> int:
         """Bytes of the longest text."""
         return int(np.diff(self.starts).max(initial=0))
+
+
+def signing(config: DedupConfig) -> dict[str, JSON]:
+    """Returns the parameters of `sign_part` that the settings ask for."""
+    bands = banding(config)
+    return {
+        "ngram_words": config.ngram_words,
+        "ngram_chars": config.ngram_chars,
+        "permutations": config.permutations,
+        "bands": bands.bands,
+        "rows": bands.rows,
+        "crossed": bands.crossed,
+        "seed": config.seed,
+    }
 
 
 def sign_part(part: Part, folder: Path) -> dict[str, JSON]:

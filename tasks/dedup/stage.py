@@ -38,20 +38,12 @@ def build(context: Context) -> None:
     from tasks.dedup.keeping import decide
     from tasks.dedup.outcome import write_clusters, write_duplicates
     from tasks.dedup.shingles import Shingles
-    from tasks.dedup.signatures import Shingling, sign_part
+    from tasks.dedup.signatures import Shingling, sign_part, signing
 
     config: DedupConfig = context.config
     files = context.inputs["documents"].files
     bands = banding(config)
-    parameters = {
-        "ngram_words": config.ngram_words,
-        "ngram_chars": config.ngram_chars,
-        "permutations": config.permutations,
-        "bands": bands.bands,
-        "rows": bands.rows,
-        "crossed": bands.crossed,
-        "seed": config.seed,
-    }
+    parameters = signing(config)
     signed = context.map_parts(sign_part, [Part(file.stored.name, (file,), parameters) for file in files])
     corpus = Corpus.of(
         [

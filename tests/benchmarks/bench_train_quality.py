@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 RATES = {"ours": [0.0025, 0.005, 0.01], "gpt2": [0.001, 0.002, 0.004]}
-SHORT_RATES = {"ours": [0.005], "gpt2": [0.002, 0.004]}
+SHORT_RATES = {"ours": [0.005], "gpt2": [0.001, 0.002, 0.004]}
 VOCABULARY, CONTEXT, BATCH = 8192, 256, 8
 CHARACTERS = 10_000_000
 WARM_STEPS, TIMED_STEPS = 3, 8

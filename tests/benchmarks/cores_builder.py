@@ -21,19 +21,9 @@ from tasks.engine.stage import Context, Part, PartFunction, PartResult, Stage
 
 def sign(context: Context) -> None:
     """Signs every file, as `dedup` does first."""
-    from tasks.dedup.bands import banding
-    from tasks.dedup.signatures import sign_part
+    from tasks.dedup.signatures import sign_part, signing
 
-    config: DedupConfig = context.config
-    bands = banding(config)
-    parameters = {
-        "ngram_words": config.ngram_words,
-        "ngram_chars": config.ngram_chars,
-        "permutations": config.permutations,
-        "bands": bands.bands,
-        "rows": bands.rows,
-        "seed": config.seed,
-    }
+    parameters = signing(context.config)
     files = context.inputs["documents"].files
     for result in context.map_parts(sign_part, [Part(file.stored.name, (file,), parameters) for file in files]):
         for name, stored in result.files.items():

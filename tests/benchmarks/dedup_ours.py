@@ -16,9 +16,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from schemas.config.dedup import DedupConfig
 from schemas.manifest import FileRecord
 from schemas.tables import DUPLICATES
-from tasks.dedup.signatures import sign_part
+from tasks.dedup.signatures import sign_part, signing
 from tasks.dedup.stage import STAGE
 from tasks.engine.child import build
 from tasks.engine.host import high_water_mark
@@ -76,16 +77,7 @@ def deduplicate(store: Store, records: list[FileRecord], earlier: BuildResult | 
 
 def sign(store: Store, records: list[FileRecord], workers: int) -> float:
     """Makes all signatures by so many processes; returns seconds by the clock, the start of the processes included."""
-    settings = STAGE.config()
-    parameters = {
-        "ngram_words": settings.ngram_words,
-        "ngram_chars": settings.ngram_chars,
-        "permutations": settings.permutations,
-        "bands": 14,
-        "rows": 8,
-        "crossed": settings.crossed,
-        "seed": settings.seed,
-    }
+    parameters = signing(DedupConfig())
     files = StoredInput(InputSpec(files=records, folder=""), store).files
     parts = [Part(f"{again}-{file.stored.name}", (file,), parameters) for again in range(REPEATS) for file in files]
     with tempfile.TemporaryDirectory(dir=store.root) as folder:

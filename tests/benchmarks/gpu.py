@@ -1,9 +1,9 @@
-"""Tokens per second and MFU of the 124 M GPT-2 shape on one CUDA device, by transformers' own classes.
+"""Tokens per second and MFU of the 124 M GPT-2 shape on one CUDA device, of the models that a pipeline builds.
 
     python tests/benchmarks/gpu.py [--model gpt2|llama] [--batch 32] [--steps 40] [--json FILE]
 
-Needs torch and transformers alone, and no file beside it. One process, bf16 autocast, context 1,024, blocks compiled,
-fused AdamW, random tokens. What is stated:
+Needs torch and transformers beside this repository. The loop is its own, not the trainer's: one process, bf16
+autocast, context 1,024, blocks compiled, fused AdamW, random tokens. What is stated:
 
 - FLOPs of a token: 6 × weights that multiply + 12 × layers × width × context (forward and backward, causality not
   taken off; Chowdhery et al., "PaLM", 2022, appendix B). Tables of embeddings do not multiply; the head, tied, does.
@@ -24,7 +24,12 @@ from typing import Any
 
 import torch
 from torch.nn import functional as F
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from schemas.architectures import Architecture
+from tasks.modeling.architectures.spec import ModelSpec
+from tasks.modeling.models import build_model
 
 VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS = 50_304, 1024, 768, 12, 12
 PEAK_TFLOPS = {"H100": 989.4, "H200": 989.4, "A100": 312.0, "B200": 2250.0, "L40S": 362.0, "4090": 165.2}
@@ -33,35 +38,11 @@ CHUNKS = 8
 """Of the rows of a batch, one after the other through the head."""
 
 
-def build(kind: str) -> Any:
-    """Builds the model on the device, float32 weights, attention by PyTorch's fused kernels."""
-    ids: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 0, "attn_implementation": "sdpa"}
-    if kind == "gpt2":
-        config: Any = GPT2Config(
-            vocab_size=VOCABULARY,
-            n_positions=CONTEXT,
-            n_embd=WIDTH,
-            n_layer=LAYERS,
-            n_head=HEADS,
-            activation_function="gelu_pytorch_tanh",
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
-            **ids,
-        )
-        return GPT2LMHeadModel(config).cuda()
-    config = LlamaConfig(
-        vocab_size=VOCABULARY,
-        max_position_embeddings=CONTEXT,
-        hidden_size=WIDTH,
-        intermediate_size=2048,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS,
-        num_key_value_heads=HEADS,
-        tie_word_embeddings=True,
-        **ids,
-    )
-    return LlamaForCausalLM(config).cuda()
+def build(kind: Architecture, device: str = "cuda") -> Any:
+    """Builds the model on a device, float32 weights, attention by PyTorch's fused kernels."""
+    intermediate = 4 * WIDTH if kind == "gpt2" else 2048
+    spec = ModelSpec(VOCABULARY, WIDTH, LAYERS, HEADS, HEADS, intermediate, CONTEXT, architecture=kind)
+    return build_model(spec, seed=0).to(device)
 
 
 def multiplying_weights(model: Any) -> int:
@@ -69,8 +50,9 @@ def multiplying_weights(model: Any) -> int:
     tables = {id(model.get_input_embeddings().weight)}
     if hasattr(model.base_model, "wpe"):
         tables.add(id(model.base_model.wpe.weight))
-    matrices = sum(p.numel() for p in model.parameters() if p.ndim == 2 and id(p) not in tables)
-    return matrices + model.get_output_embeddings().weight.numel()
+    matrices: int = sum(p.numel() for p in model.parameters() if p.ndim == 2 and id(p) not in tables)
+    head: int = model.get_output_embeddings().weight.numel()
+    return matrices + head
 
 
 def head_loss(hidden: torch.Tensor, head: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
