@@ -45,7 +45,8 @@ def train(
 
     Raises:
         Interrupted: `callbacks.stopping` became true; the last whole step is saved.
-        StageFailed: A bad step was met that the settings do not bear, or the batch cannot be shared out.
+        StageFailed: A bad step was met that the settings do not bear, or the batch or the optimiser cannot be shared
+            out.
     """
     with joined(settings.device) as world:
         if settings.batch_size % world.size:
@@ -53,6 +54,12 @@ def train(
                 f"a batch of {settings.batch_size} samples cannot be shared out to {world.size} processes",
                 where="batch_size",
                 hint="make it a multiple of the number of devices",
+            )
+        if world.sharded and settings.optimizer.kind == "adafactor":
+            raise StageFailed(
+                "adafactor's factored moments cannot be split between processes",
+                where="optimizer.kind",
+                hint="train without execution.sharded, or with another optimiser",
             )
         training = _Training(model, objective, batches, settings, checkpoints, callbacks, world)
         try:

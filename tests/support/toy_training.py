@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from schemas.errors import Interrupted
+from schemas.errors import Interrupted, StageFailed
 from tasks.modeling.architectures.spec import ModelSpec
 from tasks.modeling.checkpoints import Checkpoints
 from tasks.modeling.models import build_model, unique_parameters
@@ -88,6 +88,16 @@ def toy_train(
     return model, train(model, language_modeling_loss, batches, settings, Checkpoints(folder, warn), callbacks)
 
 
+@contextlib.contextmanager
+def _said(file: Path) -> Iterator[None]:
+    """Leaves an error of the training in a file, besides raising it."""
+    try:
+        yield
+    except StageFailed as error:
+        file.write_text(str(error))
+        raise
+
+
 def train_process(folder: str, given: Mapping[str, Any], environment: Mapping[str, str]) -> None:
     """Trains in a process of its own, which may be killed; leaves `final-<rank>.safetensors` and `told-<rank>.json`.
 
@@ -123,7 +133,7 @@ def train_process(folder: str, given: Mapping[str, Any], environment: Mapping[st
                 file.write("".join(f"{place}\n" for place in range(position, position + count)))
         return toy_batch(position, count)
 
-    with contextlib.suppress(Interrupted):
+    with contextlib.suppress(Interrupted), _said(own / f"error-{rank}.txt"):
         model, result = toy_train(
             own,
             batches=batches,

@@ -80,8 +80,18 @@ def test_a_lost_process_costs_no_byte(tmp_path: Path) -> None:
     assert (lost / "final-0.safetensors").read_bytes() == (whole / "final-0.safetensors").read_bytes()
 
 
-def test_a_batch_that_cannot_be_shared_out_is_refused(tmp_path: Path) -> None:
-    processes = start(tmp_path / "odd", processes=2, **{**SETTINGS, "batch_size": 5})
+@pytest.mark.parametrize(
+    ("changes", "sharded", "message"),
+    [
+        ({"batch_size": 5}, False, "cannot be shared out"),
+        ({"optimizer": {"kind": "adafactor"}}, True, "cannot be split"),
+    ],
+)
+def test_what_cannot_be_shared_out_is_refused(
+    tmp_path: Path, changes: dict[str, Any], sharded: bool, message: str
+) -> None:
+    processes = start(tmp_path / "odd", processes=2, sharded=sharded, **{**SETTINGS, **changes})
     for process in processes:
         process.join(60)
         assert process.exitcode == 1
+    assert message in (tmp_path / "odd/error-0.txt").read_text()
