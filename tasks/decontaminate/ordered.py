@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tasks.arrays.utf8 import I64, U8, U32, U64, Bools, compiled
@@ -128,6 +130,23 @@ def union(groups: I64, begins: I64, ends: I64) -> tuple[I64, I64]:
 
 
 @compiled
+def _leap(values: U64, place: Any, bound: Any) -> Any:
+    """Returns the first place whose value is not below a bound, after one whose is: by doubled steps, then halves."""
+    step = 1
+    while place + step < len(values) and values[place + step] < bound:
+        place += step
+        step *= 2
+    low, high = place + 1, min(place + step, len(values))
+    while low < high:
+        middle = (low + high) >> 1
+        if values[middle] < bound:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@compiled
 def shared(left: U64, right: U64) -> I64:
     """Returns the places in `left` of what both have; both are sorted and without repetitions."""
     found = np.empty(min(len(left), len(right)), dtype=np.int64)
@@ -147,31 +166,9 @@ def shared(left: U64, right: U64) -> I64:
             else:
                 j += 1
         elif left[i] < right[j]:
-            step = 1
-            while i + step < len(left) and left[i + step] < right[j]:
-                i += step
-                step *= 2
-            low, high = i + 1, min(i + step, len(left))
-            while low < high:
-                middle = (low + high) >> 1
-                if left[middle] < right[j]:
-                    low = middle + 1
-                else:
-                    high = middle
-            i = low
+            i = _leap(left, i, right[j])
         else:
-            step = 1
-            while j + step < len(right) and right[j + step] < left[i]:
-                j += step
-                step *= 2
-            low, high = j + 1, min(j + step, len(right))
-            while low < high:
-                middle = (low + high) >> 1
-                if right[middle] < left[i]:
-                    low = middle + 1
-                else:
-                    high = middle
-            j = low
+            j = _leap(right, j, left[i])
     return found[:used].copy()
 
 
