@@ -25,7 +25,7 @@ from tasks.modeling.models import load_decoder
 from tasks.modeling.predict import load_classifier, predict
 from tasks.modeling.prompts import PROMPT_OVERHEAD, prompt_ids
 from tasks.tokens.encoding import Processor, encode_texts, load_processor
-from tasks.tokens.token_set import TokenSet, open_token_set
+from tasks.tokens.token_set import TokenSet, open_split
 
 Result = tuple[int, int, list[Score], list[Sample]]
 """Test rows, rows that were scored, the scores, and samples."""
@@ -55,7 +55,7 @@ def _language_modelling(context: Context, config: EvaluateConfig) -> Result:
     folder = context.inputs["model"].folder()
     model = load_decoder(folder).eval()
     vocabulary = int(model.config.vocab_size)
-    train, test = _token_set(context.inputs["train"]), _token_set(context.inputs["test"])
+    train, test = _token_set("train", context.inputs["train"]), _token_set("test", context.inputs["test"])
     _refuse_empty(train.n_documents, test.n_documents)
     unigram, own_unigrams = unigram_models(
         map(train.document, range(train.n_documents)), _languages(train, range(train.n_documents)), vocabulary
@@ -142,10 +142,8 @@ def _classification(context: Context, config: EvaluateConfig) -> Result:
     return len(test), len(chosen), scores, _example_samples(chosen, predictions, config)
 
 
-def _token_set(output: InputOutput) -> TokenSet:
-    files = {file.stored.name: file for file in output.files}
-    stems = sorted(name.removesuffix(".bin") for name in files if name.endswith(".bin"))
-    return open_token_set([(files[f"{stem}.bin"].path, files[f"{stem}.idx"].path) for stem in stems])
+def _token_set(split: str, output: InputOutput) -> TokenSet:
+    return open_split(split, {file.stored.name: file.path for file in output.files})
 
 
 def _identity(tokens: NDArray[np.int64]) -> bytes:

@@ -12,10 +12,9 @@ import torch
 
 from schemas.errors import StageFailed
 from schemas.tokens import LANGUAGES
-from tasks.engine.stage import InputOutput
 from tasks.modeling.objectives import Batch
 from tasks.modeling.order import MixedOrder, Order
-from tasks.tokens.token_set import Block, TokenSet, open_token_set
+from tasks.tokens.token_set import Block, TokenSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ def replayed_blocks(
     """
     check_split(split, tokens, context_length)
     weights = weights or Weights()
-    _groups(split, tokens, context_length, weights)  # a weight for text that is nowhere is a mistake
+    everything = _groups(split, tokens, context_length, weights)  # a weight for text that is nowhere is a mistake
     parts = [(~is_new, _exact(replay)), (is_new, 1 - _exact(replay))]
     groups: list[tuple[TokenSet, Fraction]] = []
     for documents, share in parts:
@@ -144,9 +143,7 @@ def replayed_blocks(
         found = _groups(split, part, context_length, _held(part, weights)) if part.n_tokens > 1 else []
         whole = sum(amount for _, amount in found)
         groups += [(group, amount * share / whole) for group, amount in found if share]
-    if not groups:  # all there is has the share 0
-        groups = _groups(split, tokens, context_length, weights)
-    return _mixed(groups, context_length, seed)
+    return _mixed(groups or everything, context_length, seed)  # where all there is has the share 0
 
 
 def _mixed(groups: Sequence[tuple[TokenSet, Fraction]], context_length: int, seed: int) -> MixedBlocks:
@@ -229,20 +226,6 @@ def check_split(split: str, tokens: TokenSet, context_length: int) -> None:
             where=split,
             hint="give more text or lower `context_length`",
         )
-
-
-def token_files(split: str, output: InputOutput) -> TokenSet:
-    """Opens the token files of a split: each `X.bin` with its `X.idx`.
-
-    Raises:
-        StageFailed: There is a file without its other half.
-    """
-    files = {file.stored.name: file for file in output.files}
-    stems = sorted({name.rpartition(".")[0] for name in files})
-    alone = [stem for stem in stems if f"{stem}.bin" not in files or f"{stem}.idx" not in files]
-    if alone:
-        raise StageFailed("token files without their index, or the other way round", where=split, details=alone)
-    return open_token_set([(files[f"{stem}.bin"].path, files[f"{stem}.idx"].path) for stem in stems])
 
 
 def _languages(weights: Weights) -> Mapping[str, float]:

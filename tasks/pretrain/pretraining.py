@@ -28,13 +28,12 @@ from tasks.pretrain.blocks import (
     check_split,
     mixed_blocks,
     replayed_blocks,
-    token_files,
 )
 from tasks.pretrain.pieces import read_pieces
 from tasks.pretrain.samples import learning
 from tasks.pretrain.seen import NAME, document_hashes, read_seen, write_seen
 from tasks.pretrain.starting import starting_model
-from tasks.tokens.token_set import TokenSet
+from tasks.tokens.token_set import TokenSet, open_split
 
 LAST_STEPS = 10
 """The final training loss is the mean of so many last steps: one step's is noise."""
@@ -114,7 +113,8 @@ def pretrain(context: Context) -> None:
 def _splits(context: Context, config: PretrainConfig) -> tuple[TokenSet, MixedBlocks]:
     """Opens both splits and checks that there is enough to train on."""
     length = config.context_length
-    sets = {split: token_files(split, context.inputs[split]) for split in ("train", "valid")}
+    files = {split: context.inputs[split].files for split in ("train", "valid")}
+    sets = {split: open_split(split, {file.stored.name: file.path for file in found}) for split, found in files.items()}
     for split, tokens in sets.items():
         check_split(split, tokens, length)
         if tokens.n_documents < FEWEST_DOCUMENTS:

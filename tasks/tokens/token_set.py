@@ -10,7 +10,7 @@ Some of the documents, such as those of one language or source, are a stream of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,6 +174,23 @@ def open_token_set(pairs: Sequence[tuple[Path, Path]]) -> TokenSet:
         source_names=names,
         dtype=dtypes.pop() if dtypes else np.dtype("<u2"),
     )
+
+
+def open_split(split: str, paths: Mapping[str, Path]) -> TokenSet:
+    """Opens the token files of a split, each `X.bin` with its `X.idx`.
+
+    Args:
+        split: Its name, for errors.
+        paths: Where each file lies, by name.
+
+    Raises:
+        StageFailed: There is a file without its other half; see also `open_token_set`.
+    """
+    stems = sorted({name.rpartition(".")[0] for name in paths})
+    alone = [stem for stem in stems if f"{stem}.bin" not in paths or f"{stem}.idx" not in paths]
+    if alone:
+        raise StageFailed("token files without their index, or the other way round", where=split, details=alone)
+    return open_token_set([(paths[f"{stem}.bin"], paths[f"{stem}.idx"]) for stem in stems])
 
 
 def _renamed(index: Index, names: tuple[str, ...]) -> npt.NDArray[np.uint16]:
